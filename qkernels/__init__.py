@@ -1,0 +1,108 @@
+"""Quantum kernels as scikit-learn estimators, evaluated exactly or on IBM hardware.
+
+The names that a first script needs are here; everything else is in the room that owns it:
+
+- `qkernels.feature_maps`: x to circuit (`ZZFeatureMap`, `CPMap`, `CircuitMap`, ...)
+- `qkernels.programs`: what to measure (`OverlapProgram`, `ExpectationProgram`)
+- `qkernels.engines`: who computes it (`AutoEngine`, `StatevectorEngine`, `MPSEngine`), and the cache
+- `qkernels.kernels`: circuits to kernel matrices (`FidelityKernel`, `ClipSpectrum`)
+- `qkernels.estimators`: scikit-learn faces (`QuantumKernelSVC`, `QuantumKernelSVR`, `QuantumKernelRidge`)
+- `qkernels.circuits`: what is done to a circuit before it is evaluated
+
+Names are imported on first use, so `import qkernels` costs next to nothing.
+
+Examples
+--------
+>>> from sklearn.datasets import load_iris
+>>> from qkernels import QuantumKernelSVC
+>>> X, y = load_iris(return_X_y=True)
+>>> QuantumKernelSVC().fit(X, y).predict(X[:1])
+array([0])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qkernels._errors import QKernelsError
+    from qkernels.engines import AutoEngine, MPSEngine, StatevectorEngine, set_cache
+    from qkernels.estimators import QSVC, QSVR, QuantumKernelRidge, QuantumKernelSVC, QuantumKernelSVR
+    from qkernels.feature_maps import (
+        CircuitMap,
+        CPMap,
+        HamiltonianMap,
+        PauliFeatureMap,
+        SeparableMap,
+        ZZFeatureMap,
+    )
+    from qkernels.kernels import ClipSpectrum, FidelityKernel
+    from qkernels.programs import ExpectationProgram, OverlapProgram
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "QSVC",
+    "QSVR",
+    "AutoEngine",
+    "CPMap",
+    "CircuitMap",
+    "ClipSpectrum",
+    "ExpectationProgram",
+    "FidelityKernel",
+    "HamiltonianMap",
+    "MPSEngine",
+    "OverlapProgram",
+    "PauliFeatureMap",
+    "QKernelsError",
+    "QuantumKernelRidge",
+    "QuantumKernelSVC",
+    "QuantumKernelSVR",
+    "SeparableMap",
+    "StatevectorEngine",
+    "ZZFeatureMap",
+    "__version__",
+    "set_cache",
+]
+
+_ROOM_OF_NAME = {
+    "QKernelsError": "_errors",
+    "CPMap": "feature_maps",
+    "CircuitMap": "feature_maps",
+    "HamiltonianMap": "feature_maps",
+    "PauliFeatureMap": "feature_maps",
+    "SeparableMap": "feature_maps",
+    "ZZFeatureMap": "feature_maps",
+    "ExpectationProgram": "programs",
+    "OverlapProgram": "programs",
+    "AutoEngine": "engines",
+    "MPSEngine": "engines",
+    "StatevectorEngine": "engines",
+    "set_cache": "engines",
+    "ClipSpectrum": "kernels",
+    "FidelityKernel": "kernels",
+    "QSVC": "estimators",
+    "QSVR": "estimators",
+    "QuantumKernelRidge": "estimators",
+    "QuantumKernelSVC": "estimators",
+    "QuantumKernelSVR": "estimators",
+}
+
+_ROOMS = frozenset({"circuits", *_ROOM_OF_NAME.values()} - {"_errors"})
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name, or a room, when it is first used (PEP 562)."""
+    if name in _ROOMS:
+        return import_module(f"qkernels.{name}")
+    if name not in _ROOM_OF_NAME:
+        raise AttributeError(f"module 'qkernels' has no attribute {name!r}")
+    value: object = getattr(import_module(f"qkernels.{_ROOM_OF_NAME[name]}"), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not, so that completion offers them."""
+    return sorted({*globals(), *__all__, *_ROOMS})

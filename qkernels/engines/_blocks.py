@@ -1,0 +1,123 @@
+"""Matrices of fused blocks: once for constant blocks, for a whole tile of samples otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkernels.circuits import FlatOp, bound_matrices, gate_matrices
+from qkernels.engines._fusion import Node
+
+__all__ = ["GateTable", "block_matrix", "real_embedding", "real_part_if_real"]
+
+Matrices = NDArray[np.complex128]
+
+_REAL_GATES = frozenset({"ry", "cry"})
+"""Parametric gates whose matrices are real."""
+
+
+class GateTable:
+    """The parametric gates of a circuit, grouped by name so that a tile evaluates each group in one call."""
+
+    def __init__(self, ops: Iterable[FlatOp]) -> None:
+        self._groups: dict[str, list[FlatOp]] = {}
+        self._bound: list[FlatOp] = []
+        for op in ops:
+            if op.is_constant:
+                continue
+            if op.name == "bound":
+                self._bound.append(op)
+            else:
+                self._groups.setdefault(op.name, []).append(op)
+
+    def evaluate(self, angles: NDArray[np.float64]) -> dict[int, Matrices]:
+        """Matrices of shape (n_samples, 2^q, 2^q) by the identity of the op."""
+        matrices: dict[int, Matrices] = {}
+        for name, ops in self._groups.items():
+            columns = np.stack([_columns(op, angles) for op in ops])
+            stacked = gate_matrices(name, columns.reshape(-1, columns.shape[-1]))
+            for op, block in zip(ops, stacked.reshape(len(ops), len(angles), *stacked.shape[1:]), strict=True):
+                matrices[id(op)] = block
+        for op in self._bound:
+            matrices[id(op)] = bound_matrices(op, _columns(op, angles))
+        return matrices
+
+
+def _columns(op: FlatOp, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack(
+        [angles[:, a] if isinstance(a, int) else np.full(len(angles), a) for a in op.angles], axis=1
+    )
+
+
+def block_matrix(node: Node, order: Sequence[int], gates: dict[int, Matrices]) -> Matrices:
+    """Product of the parts of a block.
+
+    Parameters
+    ----------
+    node : Node
+    order : sequence of int
+        The block's qubits, most significant bit first.
+    gates : dict
+        Matrices of the parametric gates (`GateTable.evaluate`); empty for constant blocks.
+
+    Returns
+    -------
+    ndarray of shape (n_samples or 1, 2**k, 2**k), complex128
+    """
+    k = len(order)
+    matrix: Matrices | None = None
+    for part in node.parts:
+        if isinstance(part, Node):
+            qubits: Sequence[int] = sorted(part.qubits, key=order.index)
+            u = block_matrix(part, qubits, gates)
+        else:
+            qubits = part.qubits[::-1]
+            u = part.matrix[None] if part.matrix is not None else gates[id(part)]
+        rows = [order.index(q) for q in qubits]
+        if matrix is None:
+            matrix = np.broadcast_to(np.eye(2**k, dtype=complex), (1, 2**k, 2**k))
+        matrix = u @ matrix if rows == list(range(k)) else _apply(u, matrix, rows, k)
+    if matrix is None:
+        raise ValueError("a block holds at least one gate")
+    return matrix
+
+
+def _apply(u: Matrices, matrix: Matrices, rows: list[int], k: int) -> Matrices:
+    """Multiply u onto some of the row bits of a matrix."""
+    samples, columns = matrix.shape[0], matrix.shape[2]
+    rest = [i for i in range(k) if i not in rows]
+    tensor = matrix.reshape(samples, *[2] * k, columns)
+    forward = [0, *(1 + i for i in rows), *(1 + i for i in rest), k + 1]
+    moved = tensor.transpose(forward).reshape(samples, 2 ** len(rows), -1)
+    product = u @ moved
+    back = np.argsort(forward)
+    return product.reshape(product.shape[0], *[2] * k, columns).transpose(back).reshape(-1, 2**k, columns)
+
+
+def real_part_if_real(matrix: Matrices) -> NDArray[np.float64] | None:
+    """The real matrix equal to a constant block up to a global phase, or None."""
+    flat = matrix.reshape(-1)
+    largest = flat[np.argmax(np.abs(flat))]
+    turned = matrix * (np.conj(largest) / abs(largest))
+    return np.ascontiguousarray(turned.real) if float(np.abs(turned.imag).max()) < 1e-15 else None
+
+
+def is_real_block(node: Node) -> bool:
+    """Whether a data-dependent block has only real gates."""
+    return all(
+        op.name in _REAL_GATES if op.matrix is None else not op.matrix.imag.any() for op in node.leaves()
+    )
+
+
+def real_embedding(matrix: Matrices, from_real: bool) -> NDArray[np.float64]:
+    """The real matrix acting on (re, im), shape (n, 2d, 2d), or (n, 2d, d) where the state has no imaginary part."""
+    n, d, _ = matrix.shape
+    out = np.empty((n, 2 * d, d if from_real else 2 * d))
+    out[:, :d, :d] = matrix.real
+    out[:, d:, :d] = matrix.imag
+    if not from_real:
+        np.negative(matrix.imag, out=out[:, :d, d:])
+        out[:, d:, d:] = matrix.real
+    return out

@@ -1,0 +1,34 @@
+"""Feature maps: x → QuantumCircuit. Nothing here runs a circuit.
+
+=================  ===================================  ============  ==============================
+map                definition                           qubits        two-qubit gates
+=================  ===================================  ============  ==============================
+`ZZFeatureMap`     H, P(2 x_i), ZZ phases; the default  d             2 CX per pair and repetition
+`PauliFeatureMap`  the same with any Pauli strings      d             2(w−1) CX per string of weight w
+`CPMap`            convolution and pooling layers       about d/2     linear in d
+`SeparableMap`     H, P(x_i); baseline, no entangler    d             none
+`HamiltonianMap`   RZ fields and RXX pair terms         d             1 RXX per pair and repetition
+`CircuitMap`       your circuit                         its own       its own
+=================  ===================================  ============  ==============================
+
+`FeatureMap` is the base class (write ``_circuit(x)``); `ScaleRule` tells kernels how to feed a map.
+"""
+
+from qkernels.feature_maps._base import FeatureMap, ScaleRule
+from qkernels.feature_maps._circuit_map import CircuitMap
+from qkernels.feature_maps._cpmap import CPMap
+from qkernels.feature_maps._hamiltonian import HamiltonianMap
+from qkernels.feature_maps._pauli import PauliFeatureMap
+from qkernels.feature_maps._separable import SeparableMap
+from qkernels.feature_maps._zz import ZZFeatureMap
+
+__all__ = [
+    "CPMap",
+    "CircuitMap",
+    "FeatureMap",
+    "HamiltonianMap",
+    "PauliFeatureMap",
+    "ScaleRule",
+    "SeparableMap",
+    "ZZFeatureMap",
+]

@@ -1,0 +1,132 @@
+"""CircuitMap: any circuit of the user's as a feature map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter, ParameterVector
+
+from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.feature_maps._base import FeatureMap, ScaleRule
+
+
+class CircuitMap(FeatureMap):
+    r"""A user's own circuit as a feature map: k(x, y) = |⟨0|U(y)†U(x)|0⟩|².
+
+    Parameters
+    ----------
+    circuit : QuantumCircuit
+        Its d free parameters are the features. Gates, state preparation at the start, barriers and
+        measurements at the end (ignored) are fine; engines name what they cannot take.
+    x : ParameterVector or sequence of Parameter, default=None
+        The features in order, where ``circuit.parameters`` (sorted by name, vectors by index) is not the
+        order of the columns of X. It must hold every free parameter of the circuit, and may hold more, which
+        are features without effect.
+
+    See Also
+    --------
+    FeatureMap : base class, for maps of a variable number of features.
+
+    Notes
+    -----
+    Cost: that of the circuit. `build` replaces the parameters by the elements of one vector named x. It
+    follows changes made to `circuit` in place.
+
+    Clones and pickles keep the identity of parameters between `circuit` and `x`.
+
+    Examples
+    --------
+    >>> from qiskit import QuantumCircuit
+    >>> from qiskit.circuit import Parameter
+    >>> from qkernels.feature_maps import CircuitMap
+    >>> a, b = Parameter("a"), Parameter("b")
+    >>> circuit = QuantumCircuit(1, name="two turns")
+    >>> _ = circuit.ry(a, 0)
+    >>> _ = circuit.rz(a * b, 0)
+    >>> CircuitMap(circuit)
+    CircuitMap(circuit=<'two turns': 1 qubits, 2 parameters>)
+    >>> [str(i.params[0]) for i in CircuitMap(circuit, x=[b, a]).build(2)]
+    ['x[1]', 'x[0]*x[1]']
+    """
+
+    def __init__(
+        self, circuit: QuantumCircuit, x: ParameterVector | Sequence[Parameter] | None = None
+    ) -> None:
+        self.circuit = circuit
+        self.x = x
+
+    def num_qubits(self, n_features: int) -> int:
+        """Return the number of qubits of the circuit.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of features; must be that of the circuit.
+
+        Returns
+        -------
+        int
+            Number of qubits.
+
+        Raises
+        ------
+        InvalidParameterError
+            If `circuit` is no circuit, or `x` does not hold its parameters.
+        InvalidDataError
+            If `n_features` differs from the number of features of the circuit.
+        """
+        self._checked_features(len(self.parameter_vector(n_features)))
+        return int(self.circuit.num_qubits)
+
+    def _circuit(self, x: ParameterVector) -> QuantumCircuit:
+        features = self._checked_features(len(x))
+        circuit = self.circuit.remove_final_measurements(inplace=False)
+        replacement = dict(zip(features, x, strict=True))
+        used = [feature for feature in features if feature in circuit.parameters]
+        new_names = {element.name for element in x}
+        if any(f.name in new_names and f.name != replacement[f].name for f in used):
+            # Qiskit refuses a replacement while another old parameter still has the new name.
+            detour = ParameterVector("qkernels.detour", len(used))
+            circuit = circuit.assign_parameters(dict(zip(used, detour, strict=True)))
+            return circuit.assign_parameters({t: replacement[f] for t, f in zip(detour, used, strict=True)})
+        return circuit.assign_parameters({feature: replacement[feature] for feature in used})
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        """``"auto"``."""
+        return ScaleRule("auto")
+
+    def _checked_features(self, n_features: int) -> list[Parameter]:
+        if not isinstance(self.circuit, QuantumCircuit):
+            raise InvalidParameterError(
+                f"CircuitMap: circuit must be a qiskit QuantumCircuit; got {self.circuit!r}."
+            )
+        features = list(self.circuit.parameters) if self.x is None else self._checked_x()
+        if not features:
+            raise InvalidParameterError(
+                f"CircuitMap: circuit must have free parameters, the features; {self.circuit.name!r} has 0."
+            )
+        if n_features != len(features):
+            raise InvalidDataError(
+                f"CircuitMap: the circuit {self.circuit.name!r} takes {len(features)} feature(s); got "
+                f"{n_features} feature(s). Choose the columns (e.g. PCA) or pass another circuit."
+            )
+        return features
+
+    def _checked_x(self) -> list[Parameter]:
+        is_sequence = isinstance(self.x, (ParameterVector, Sequence)) and not isinstance(self.x, str)
+        features = list(self.x) if self.x is not None and is_sequence else [None]
+        if not all(isinstance(feature, Parameter) for feature in features):
+            raise InvalidParameterError(
+                f"CircuitMap: x must be a ParameterVector or a sequence of Parameter; got {self.x!r}."
+            )
+        if len(set(features)) != len(features):
+            raise InvalidParameterError(f"CircuitMap: x must hold different parameters; got {self.x!r}.")
+        missing = [p.name for p in self.circuit.parameters if p not in set(features)]
+        if missing:
+            raise InvalidParameterError(
+                f"CircuitMap: x must hold every free parameter of the circuit; {missing[0]!r} is missing. "
+                "Bind it with circuit.assign_parameters or add it to x."
+            )
+        return features

@@ -1,0 +1,110 @@
+"""What engines answer: values with their uncertainty, and the plan of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Expectations", "Overlaps", "Plan"]
+
+Info = Mapping[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlaps:
+    """Overlaps of pairs of states.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_x, n_y), or (n_pairs,) where pairs were asked for; float64 in [0, 1]
+    stderr : ndarray of the shape of `values`, or None
+        Standard error of sampled entries (Wilson half-width at one sigma, never 0); 0 where an entry is known
+        without sampling (the diagonal of a noiseless engine). None for exact values.
+    num_shots : ndarray of the shape of `values`, int64, or None
+        Shots behind every entry; None for exact values.
+    orientations : ndarray of shape (2, …), or None
+        On request (``need={"orientations"}``): the two orientations of every pair before averaging.
+    info : mapping
+        Engine, program key, seed, what was measured on the diagonal, and what else the engine has to say.
+    """
+
+    values: NDArray[np.float64]
+    stderr: NDArray[np.float64] | None = None
+    num_shots: NDArray[np.int64] | None = None
+    weights: NDArray[np.float64] | None = None
+    bits: NDArray[np.uint8] | None = None
+    orientations: NDArray[np.float64] | None = None
+    info: Info = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expectations:
+    """Expectation values of observables.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples, n_observables), float64
+    stderr : ndarray of the shape of `values`, or None for exact values
+    num_shots : int or None
+        Shots behind every Pauli term of every value.
+    info : mapping
+    """
+
+    values: NDArray[np.float64]
+    stderr: NDArray[np.float64] | None = None
+    num_shots: int | None = None
+    info: Info = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request would do, before anything is done.
+
+    Attributes
+    ----------
+    engine : str
+        The engine that would answer (`AutoEngine` names its choice).
+    num_qubits : int
+    circuits : int
+        State preparations to simulate, or circuits to run.
+    entries : int
+        Distinct matrix entries (or expectation values) to evaluate, after duplicates and symmetry.
+    shots : int
+        Total shots; 0 for exact values.
+    memory_bytes : int
+        Estimated peak memory of the request, the result included.
+    memory_limit_bytes : int
+    feasible : bool
+        Whether the request fits; `reason` says why not and what would.
+    reason : str
+    """
+
+    engine: str
+    num_qubits: int
+    circuits: int
+    entries: int
+    shots: int
+    memory_bytes: int
+    memory_limit_bytes: int
+    feasible: bool = True
+    reason: str = ""
+
+    def __str__(self) -> str:
+        verdict = "fits" if self.feasible else f"does not fit: {self.reason}"
+        shots = f"{self.shots:,} shots" if self.shots else "exact"
+        return (
+            f"{self.engine}, {self.num_qubits} qubits: {self.circuits:,} circuits for {self.entries:,} entries, "
+            f"{shots}, {format_bytes(self.memory_bytes)} of {format_bytes(self.memory_limit_bytes)}; {verdict}"
+        )
+
+
+def format_bytes(count: float) -> str:
+    """A byte count for people: ``1.5 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.3g} PiB"

@@ -1,0 +1,186 @@
+"""The unitary of every map against Kronecker products written from its definition."""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.quantum_info import Operator
+
+from qkernels.feature_maps import (
+    CircuitMap,
+    CPMap,
+    FeatureMap,
+    HamiltonianMap,
+    PauliFeatureMap,
+    SeparableMap,
+    ZZFeatureMap,
+)
+from tests.feature_maps.dense import H, Matrix, cx, distance_up_to_phase, on, phase, product, rotation
+
+
+def features(count: int, seed: int = 0) -> list[float]:
+    return list(np.random.default_rng(seed).uniform(-2, 2, count))
+
+
+def unitary(feature_map: FeatureMap, values: list[float]) -> Matrix:
+    circuit = feature_map.build(len(values))
+    x = feature_map.parameter_vector(len(values))
+    return Operator(circuit.assign_parameters(dict(zip(x, values, strict=True)), strict=False)).data
+
+
+def hadamards(n: int, width: int | None = None) -> list[Matrix]:
+    return [on(n, {q: H}) for q in range(n if width is None else width)]
+
+
+@pytest.mark.parametrize("reps", [1, 2])
+@pytest.mark.parametrize("gate", ["p", "rzz"])
+@pytest.mark.parametrize("data_map", ["product", "havlicek"])
+@pytest.mark.parametrize(
+    ("entanglement", "pairs"),
+    [
+        ("linear", [(0, 1), (1, 2), (2, 3)]),
+        ("full", [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]),
+        ("circular", [(3, 0), (0, 1), (1, 2), (2, 3)]),
+        ("pairwise", [(0, 1), (2, 3), (1, 2)]),
+        ([(3, 1), (0, 2)], [(3, 1), (0, 2)]),
+    ],
+    ids=["linear", "full", "circular", "pairwise", "pairs"],
+)
+def test_zz_is_its_definition(
+    entanglement: object, pairs: list[tuple[int, int]], data_map: str, gate: str, reps: int
+) -> None:
+    x = features(4)
+    gates: list[Matrix] = []
+    for _ in range(reps):
+        gates += hadamards(4)
+        gates += [on(4, {i: phase(2 * x[i])}) for i in range(4)]
+        for i, j in pairs:
+            phi = x[i] * x[j] if data_map == "product" else (pi - x[i]) * (pi - x[j])
+            gates += [cx(4, i, j), on(4, {j: phase(2 * phi)}), cx(4, i, j)]
+    feature_map = ZZFeatureMap(reps=reps, entanglement=entanglement, data_map=data_map, gate=gate)
+    assert distance_up_to_phase(unitary(feature_map, x), product(gates)) < 1e-12
+
+
+@pytest.mark.parametrize("data_map", ["product", "havlicek"])
+@pytest.mark.parametrize("alpha", [2.0, -0.7])
+def test_pauli_is_a_product_of_exponentials(data_map: str, alpha: float) -> None:
+    x = features(4)
+    gates: list[Matrix] = []
+    for _ in range(2):
+        gates += hadamards(4)
+        gates += [rotation(4, "Y", (i,), alpha * x[i]) for i in range(4)]
+        for block in [(0, 1, 2), (1, 2, 3)]:
+            terms = [x[i] if data_map == "product" else pi - x[i] for i in block]
+            # "XIZ" acts with its rightmost letter on the first qubit of the block
+            gates.append(rotation(4, "ZIX", block, alpha * float(np.prod(terms))))
+    feature_map = PauliFeatureMap(paulis=["Y", "XIZ"], data_map=data_map, alpha=alpha)
+    assert distance_up_to_phase(unitary(feature_map, x), product(gates)) < 1e-12
+
+
+def cp_reference(x: list[float], reps: int, ring: bool, angles: tuple[float, ...]) -> Matrix:
+    """CPMap gate by gate; layers, pairs and angles written out again from the definition."""
+    d = len(x)
+    n = next(q for q in range(1, d + 1) if sum(q >> k for k in range(q.bit_length())) >= d)
+    alpha, beta, gamma, p1, p2, p3 = angles
+    gates: list[Matrix] = []
+
+    def head(q1: int, q2: int, first: float, second: float, third: float) -> None:
+        gates.extend([rotation(n, "Z", (q2,), -pi / 2), cx(n, q2, q1)])
+        gates.extend([rotation(n, "Z", (q1,), first), rotation(n, "Y", (q2,), second)])
+        gates.extend([cx(n, q1, q2), rotation(n, "Y", (q2,), third)])
+
+    for _ in range(reps):
+        left, width, offset = d, n, 0
+        while left:
+            m = min(width, left)
+            for i in range(m):
+                gates.extend([on(n, {i: H}), on(n, {i: phase(x[offset + i])})])
+            left, offset, width = left - m, offset + m, width // 2
+            if not left:
+                break
+            pairs = [*((i, i + 1) for i in range(0, m - 1, 2)), *((i, i + 1) for i in range(1, m - 1, 2))]
+            pairs += [(m - 1, 0)] if ring else []
+            if m == 2:
+                pairs = [(1, 0)] if ring else []
+            for q1, q2 in pairs:
+                head(q1, q2, alpha, beta, gamma)
+                gates.extend([cx(n, q2, q1), rotation(n, "Z", (q1,), pi / 2)])
+            for i in range(m // 2):
+                head(i, i + (m + 1) // 2, p1, p2, p3)
+    return product(gates)
+
+
+@pytest.mark.parametrize("ring", [True, False], ids=["ring", "open"])
+@pytest.mark.parametrize("d", [2, 3, 4, 6, 8, 10])
+def test_cpmap_is_its_definition(d: int, ring: bool) -> None:
+    defaults = (-pi / 3, pi / 6, -pi / 9, pi / 7, pi / 9, -pi / 7)
+    x = features(d)
+    assert distance_up_to_phase(unitary(CPMap(ring=ring), x), cp_reference(x, 1, ring, defaults)) < 1e-12
+
+
+def test_cpmap_repetitions_and_angles() -> None:
+    x, angles = features(7), (0.3, -0.8, 1.1, 0.2, -0.4, 0.9)
+    expected = cp_reference(x, 2, True, angles)
+    for given in (angles, list(angles), np.array(angles)):
+        assert distance_up_to_phase(unitary(CPMap(reps=2, angles=given), x), expected) < 1e-12
+
+
+def test_cpmap_on_five_qubits_entangles_the_listed_pairs() -> None:
+    pairs = [
+        tuple(circuit_qubits)
+        for circuit_qubits in (
+            [CPMap().build(8).find_bit(q).index for q in item.qubits]
+            for item in CPMap().build(8).data
+            if item.operation.name == "cx"
+        )
+    ]
+    c_maps = [(0, 1), (2, 3), (1, 2), (3, 4), (4, 0)]
+    expected = [pair for a, b in c_maps for pair in [(b, a), (a, b), (b, a)]]
+    expected += [pair for a, b in [(0, 3), (1, 4)] for pair in [(b, a), (a, b)]]
+    expected += [(0, 1), (1, 0), (0, 1)]  # the single C-Map (1, 0) of the layer of width 2
+    expected += [(1, 0), (0, 1)]
+    assert pairs == expected
+
+
+def test_separable_is_its_definition() -> None:
+    x = features(4)
+    expected = on(4, {i: phase(x[i]) @ H for i in range(4)})
+    assert distance_up_to_phase(unitary(SeparableMap(), x), expected) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("parameters", "pairs"),
+    [
+        ({}, [(0, 1), (1, 2), (2, 3)]),
+        ({"entanglement": "full"}, [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]),
+        ({"interaction_range": 1}, [(0, 1), (1, 2), (2, 3)]),
+        ({"interaction_range": 2}, [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]),
+        ({"interaction_range": 9}, [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]),
+    ],
+    ids=["linear", "full", "range-1", "range-2", "range-9"],
+)
+def test_hamiltonian_is_its_definition(parameters: dict[str, object], pairs: list[tuple[int, int]]) -> None:
+    x, gamma = features(4), 0.6
+    gates = hadamards(4)
+    for _ in range(3):
+        gates += [rotation(4, "Z", (i,), 2 * gamma * x[i]) for i in range(4)]
+        gates += [rotation(4, "XX", (i, j), pi * gamma**2 * (1 - x[i]) * (1 - x[j])) for i, j in pairs]
+    feature_map = HamiltonianMap(reps=3, gamma=gamma, **parameters)
+    assert distance_up_to_phase(unitary(feature_map, x), product(gates)) < 1e-12
+
+
+def test_circuit_map_is_the_users_circuit() -> None:
+    circuit = QuantumCircuit(2)
+    a, b = Parameter("a"), Parameter("b")
+    circuit.ry(a * b, 0)
+    circuit.cx(0, 1)
+    circuit.rx(b, 1)
+    expected = product(
+        [rotation(2, "Y", (0,), 0.4 * 1.3), cx(2, 0, 1), rotation(2, "X", (1,), 1.3)],
+    )
+    assert distance_up_to_phase(unitary(CircuitMap(circuit), [0.4, 1.3]), expected) < 1e-12
+    assert distance_up_to_phase(unitary(CircuitMap(circuit, x=[b, a]), [1.3, 0.4]), expected) < 1e-12
