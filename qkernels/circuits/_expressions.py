@@ -18,6 +18,7 @@ import cmath
 import functools
 import itertools
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -33,6 +34,12 @@ _MAX_DEGREE = 4
 
 _MAX_PARTIALS = 500
 """Give up the polynomial route beyond this many derivatives of one expression."""
+
+_MAX_TEXT = 4000
+"""Characters of a derivative beyond which it is not differentiated again."""
+
+_FUNCTION_CALL = re.compile(r"[A-Za-z]\(")
+"""``sin(…)``, ``abs(…)`` and the like in the text of an expression."""
 
 _CHECK_RTOL = 1e-9
 """Agreement asked between a fast evaluator and Qiskit's own value at the probe points (angles are O(1))."""
@@ -72,10 +79,27 @@ class _NotPolynomial(Exception):
     pass
 
 
+def _looks_polynomial(expression: ParameterExpression, positions: Sequence[int]) -> bool:
+    """Rule out most other expressions by their text and their values, before any symbolic derivative.
+
+    The derivatives of |x| or of a nested quotient grow without end, so they must not be formed on suspicion.
+    """
+    if _FUNCTION_CALL.search(str(expression)):
+        return False
+    times = np.linspace(0.2, 1.0, _MAX_DEGREE + 4)
+    values = [_qiskit_value(expression, {i: float(t) * _probe_value(i, 0) for i in positions}) for t in times]
+    samples = np.asarray(values)
+    if not np.isfinite(samples).all() or (samples.imag != 0.0).any():
+        return False
+    powers = np.vander(times, _MAX_DEGREE + 1)
+    residual = samples.real - powers @ np.linalg.lstsq(powers, samples.real, rcond=None)[0]
+    return bool(np.abs(residual).max() <= _CHECK_RTOL * (1.0 + np.abs(samples).max()))
+
+
 def _polynomial(expression: ParameterExpression, positions: Sequence[int]) -> Polynomial:
     """Coefficients of a polynomial from its partial derivatives at zero (Taylor's formula, finite for polynomials)."""
     by_position = {int(p.name[1:]): p for p in expression.parameters}
-    zero = {i: 0.0 for i in positions}
+    zero = dict.fromkeys(positions, 0.0)
     coefficients: Polynomial = {}
     level: dict[Monomial, ParameterExpression | complex] = {(): expression}
     for degree in range(_MAX_DEGREE + 1):
@@ -91,6 +115,8 @@ def _polynomial(expression: ParameterExpression, positions: Sequence[int]) -> Po
                 multiplicity = math.prod(math.factorial(len(list(g))) for _, g in itertools.groupby(monomial))
                 coefficients[monomial] = value.real / multiplicity
             if isinstance(derivative, ParameterExpression) and derivative.parameters:
+                if len(str(derivative)) > _MAX_TEXT:
+                    raise _NotPolynomial
                 for i in positions:
                     if monomial and i < monomial[-1]:
                         continue  # partial derivatives commute: visit each multiset of variables once
@@ -125,6 +151,8 @@ class _Angle:
         reference = [_qiskit_value(expression, values) for values in probes]
         self.polynomial: Polynomial | None = None
         try:
+            if not _looks_polynomial(expression, self.positions):
+                raise _NotPolynomial
             candidate = _polynomial(expression, self.positions)
             if all(_close(_polynomial_value(candidate, v), r) for v, r in zip(probes, reference, strict=True)):
                 self.polynomial = candidate
@@ -322,7 +350,8 @@ def require_real(expression: ParameterExpression, where: str) -> float:
     UnsupportedCircuitError
         It is complex or not finite.
     """
-    value = complex(expression.numeric(strict=False)) if isinstance(expression, ParameterExpression) else complex(expression)
+    is_symbolic = isinstance(expression, ParameterExpression)
+    value = complex(expression.numeric(strict=False) if is_symbolic else expression)
     if not cmath.isfinite(value) or abs(value.imag) > 1e-12 * (1.0 + abs(value)):
         raise UnsupportedCircuitError(f"{where} has the angle {value}; gate angles must be finite real numbers.")
     return value.real

@@ -23,10 +23,9 @@ from qiskit.circuit import (
     Reset,
 )
 from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
-from qiskit.transpiler import PassManager
-from qiskit.transpiler.passes import HighLevelSynthesis
 
 from qkernels._errors import InvalidParameterError, UnsupportedCircuitError
+from qkernels.circuits._decompose import definition_of, written_out
 from qkernels.circuits._expressions import AngleTable, require_real
 from qkernels.circuits._gates import PARAMETRIC_GATES
 
@@ -221,8 +220,8 @@ class _Walker:
         elif name is not None and self._take_standard(name, op, qubits, where):
             pass
         elif isinstance(op, AnnotatedOperation):
-            self.walk(_synthesise(op, where), qubits, f"{position}.")
-        elif (definition := _definition(op)) is not None:
+            self.walk(written_out(op, "flatten", position), qubits, f"{position}.")
+        elif (definition := definition_of(op)) is not None:
             self.walk(definition, qubits, f"{position}.")
         else:
             self._append_matrix(op, qubits, where)
@@ -281,27 +280,6 @@ def _angle_text(angles: Sequence[int | float]) -> str:
 
 def _digest(matrix: NDArray[np.complex128]) -> str:
     return hashlib.sha256(np.ascontiguousarray(matrix + 0.0).tobytes()).hexdigest()  # + 0.0: −0.0 is 0.0
-
-
-def _definition(op: Operation) -> QuantumCircuit | None:
-    try:
-        definition = getattr(op, "definition", None)
-    except Exception:  # gates raise what they like when their definition needs numbers; their matrix is tried next
-        return None
-    return definition if isinstance(definition, QuantumCircuit) else None
-
-
-def _synthesise(op: AnnotatedOperation, where: str) -> QuantumCircuit:
-    """Write out an annotated operation (lazy control, inverse, power) in standard gates."""
-    circuit = QuantumCircuit(op.num_qubits)
-    circuit.append(op, range(op.num_qubits))
-    try:
-        done = PassManager([HighLevelSynthesis(basis_gates=sorted(_standard_classes()))]).run(circuit)
-    except Exception as error:
-        raise UnsupportedCircuitError(f"{where} has no definition in plain gates: {error}") from error
-    if any(isinstance(i.operation, AnnotatedOperation) for i in done.data):
-        raise UnsupportedCircuitError(f"{where} has no definition in plain gates. Use annotated=False.")
-    return done
 
 
 def _matrix(op: Operation, where: str) -> NDArray[np.complex128]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, ControlFlowOp, Parameter, ParameterVector
+from qiskit.circuit import CircuitInstruction, ControlFlowOp, Parameter, ParameterVector, Qubit
 from qiskit.circuit.library import Initialize
 
 from qkernels._errors import InvalidParameterError, UnsupportedCircuitError
+from qkernels.circuits._decompose import (
+    definition_instructions,
+    definition_of,
+    elementary_instructions,
+)
 
 OVERLAP_BARRIER = "qkernels.overlap"
 """Label of the barrier between the two halves; `measure_all` and users' circuits add barriers of their
 own."""
+
+_IDLE = frozenset({"barrier", "delay", "id"})
 
 
 def overlap_circuit(
@@ -89,81 +96,76 @@ def overlap_circuit(
 
 def _unitary_part(circuit: QuantumCircuit) -> QuantumCircuit:
     """Copy the unitary instructions of a circuit, or say which instruction is not unitary, and where."""
-    result = QuantumCircuit(*circuit.qregs, name=circuit.name, global_phase=circuit.global_phase)
-    result.add_bits([bit for bit in circuit.qubits if bit not in set(result.qubits)])
-    _append_unitary(result, circuit, circuit.qubits, touched=set(), measured=set(), inside="")
+    result = QuantumCircuit(circuit.qubits, name=circuit.name)  # bits first: registers may share them
+    for register in circuit.qregs:
+        result.add_register(register)
+    touched: set[Qubit] = set()
+    measured: set[Qubit] = set()
+    for position, instruction in elementary_instructions(circuit, "overlap_circuit"):
+        for inner_position, piece in _invertible_pieces(position, instruction, touched):
+            _append(result, piece, inner_position, touched, measured)
     return result
 
 
-def _append_unitary(
+def _invertible_pieces(
+    position: str, instruction: CircuitInstruction, touched: set[Qubit]
+) -> Iterator[tuple[str, CircuitInstruction]]:
+    """Yield an instruction, or what its definition consists of where it has no inverse itself."""
+    is_preparation = isinstance(instruction.operation, Initialize)
+    if is_preparation and not touched.intersection(instruction.qubits):
+        pieces = definition_instructions(instruction, "overlap_circuit", position)
+        yield from (piece for piece in pieces if piece[1].operation.name != "reset")
+    elif is_preparation or _has_inverse(instruction) or definition_of(instruction.operation) is None:
+        yield position, instruction
+    else:
+        for inner_position, piece in definition_instructions(instruction, "overlap_circuit", position):
+            yield from _invertible_pieces(inner_position, piece, touched)
+
+
+def _append(
     result: QuantumCircuit,
-    circuit: QuantumCircuit,
-    qubits: Sequence[object],
-    touched: set[object],
-    measured: set[object],
-    inside: str,
+    instruction: CircuitInstruction,
+    position: str,
+    touched: set[Qubit],
+    measured: set[Qubit],
 ) -> None:
-    for position, instruction in enumerate(circuit.data):
-        operation = instruction.operation
-        targets = [qubits[circuit.find_bit(bit).index] for bit in instruction.qubits]
-        where = f"{operation.name!r} at position {position}{inside} on qubits {_indices(result, targets)}"
-        if operation.name == "barrier":
-            result.append(operation, targets)
-            continue
-        if isinstance(operation, ControlFlowOp) or operation.name == "store":
+    operation, qubits = instruction.operation, instruction.qubits
+    indices = [result.find_bit(bit).index for bit in qubits]
+    where = f"overlap_circuit: instruction {operation.name!r} at position {position} on qubits {indices}"
+    if isinstance(operation, ControlFlowOp) or operation.name == "store":
+        raise UnsupportedCircuitError(
+            f"{where} is classical control; a kernel needs a unitary circuit. Remove it or unroll it "
+            "into gates."
+        )
+    if operation.name == "measure":
+        measured.update(qubits)
+        return
+    if operation.name != "barrier" and measured.intersection(qubits):
+        raise UnsupportedCircuitError(
+            f"{where} follows a measurement of the same qubit (mid-circuit measurement); a kernel needs a "
+            "unitary circuit. Remove the measurement."
+        )
+    if operation.name in ("reset", "initialize"):
+        if touched.intersection(qubits):
             raise UnsupportedCircuitError(
-                f"overlap_circuit: instruction {where} is classical control; a kernel needs a unitary "
-                "circuit. Remove it or bind the branch you want."
+                f"{where} resets qubits that earlier gates have used; a kernel needs a unitary circuit. "
+                "Move it to the start of the circuit or remove it."
             )
-        if measured.intersection(targets) and operation.name != "measure":
-            raise UnsupportedCircuitError(
-                f"overlap_circuit: instruction {where} follows a measurement of the same qubit (mid-circuit "
-                "measurement); a kernel needs a unitary circuit. Remove the measurement."
-            )
-        if operation.name == "measure":
-            measured.update(targets)
-            continue
-        if isinstance(operation, Initialize) or operation.name == "reset":
-            if touched.intersection(targets):
-                raise UnsupportedCircuitError(
-                    f"overlap_circuit: instruction {where} resets qubits that earlier gates have used; a "
-                    "kernel needs a unitary circuit. Move it to the start of the circuit or remove it."
-                )
-            if operation.name == "reset":  # of |0>: nothing to do
-                continue
-        if not hasattr(operation, "inverse") and hasattr(operation, "to_instruction"):
-            operation = operation.to_instruction()  # Clifford and friends
-        if not _has_inverse(
-            instruction, operation
-        ):  # Initialize ends here: its definition is reset, preparation
-            definition = getattr(operation, "definition", None)
-            if definition is None:
-                raise UnsupportedCircuitError(
-                    f"overlap_circuit: instruction {where} has no inverse and no definition; a kernel needs "
-                    "a unitary circuit. Replace it by gates."
-                )
-            _append_unitary(
-                result, definition, targets, touched, measured, f" inside {operation.name!r}{inside}"
-            )
-            result.global_phase += definition.global_phase
-            continue
-        result.append(operation, targets)
-        touched.update(targets)
+        return  # a reset of |0>
+    if instruction.clbits or not _has_inverse(instruction):
+        raise UnsupportedCircuitError(
+            f"{where} has no inverse; a kernel needs a unitary circuit. Replace it by gates."
+        )
+    result.append(operation, qubits)
+    if operation.name not in _IDLE:
+        touched.update(qubits)
 
 
-def _has_inverse(instruction: CircuitInstruction, operation: object) -> bool:
+def _has_inverse(instruction: CircuitInstruction) -> bool:
     if instruction.is_standard_gate():
         return True
-    if instruction.clbits:
-        return False
     try:
-        operation.inverse()  # type: ignore[attr-defined]
-    except (
-        Exception
-    ):  # Qiskit raises CircuitError, NotImplementedError or AttributeError, by kind of operation
+        instruction.operation.inverse()
+    except Exception:  # Qiskit raises errors of many types here, by kind of operation
         return False
     return True
-
-
-def _indices(circuit: QuantumCircuit, qubits: Sequence[object]) -> list[int]:
-    return [circuit.find_bit(bit).index for bit in qubits]

@@ -14,25 +14,20 @@ from math import pi
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import (
-    AnnotatedOperation,
     CircuitInstruction,
-    Clbit,
     ControlFlowOp,
     ControlledGate,
     Gate,
-    Instruction,
     Operation,
     Parameter,
     ParameterExpression,
     ParameterVector,
     Qubit,
 )
-from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
 from qiskit.circuit.library import RYGate, RZGate, RZZGate
 
 from qkernels._errors import InvalidParameterError, UnsupportedCircuitError
-
-Angle = float | ParameterExpression
+from qkernels.circuits._decompose import definition_instructions, definition_of, elementary_instructions
 
 # Parametric standard gates that the transpiler translates with a numeric global phase only. Every other
 # parametric gate is replaced by its definition until only these and the rewritten ones are left.
@@ -140,26 +135,27 @@ def strip_phases(circuit: QuantumCircuit) -> StrippedCircuit:
     """
     instructions = [
         piece
-        for position, instruction in enumerate(circuit.data)
-        for piece in _expand(instruction, f"position {position}")
+        for position, instruction in elementary_instructions(circuit, "strip_phases")
+        for piece in _strip(instruction, position)
     ]
     expressions = [
-        angle for instruction in instructions for angle in instruction.params if _is_symbolic(angle)
+        angle for instruction in instructions for angle in instruction.params if is_symbolic(angle)
     ]
     angles = ParameterVector("angle", len(expressions))
     stripped = circuit.copy_empty_like()
     stripped.global_phase = 0
     fresh = iter(angles)
     for instruction in instructions:
-        if any(_is_symbolic(angle) for angle in instruction.params):
+        if any(is_symbolic(angle) for angle in instruction.params):
             operation = instruction.operation.to_mutable()
-            operation.params = [next(fresh) if _is_symbolic(angle) else angle for angle in operation.params]
+            operation.params = [next(fresh) if is_symbolic(angle) else angle for angle in operation.params]
             instruction = instruction.replace(operation=operation)
         stripped.append(instruction)
     return StrippedCircuit(stripped, angles, tuple(expressions))
 
 
-def _is_symbolic(angle: object) -> bool:
+def is_symbolic(angle: object) -> bool:
+    """Whether a gate parameter is an expression with free parameters."""
     return isinstance(angle, ParameterExpression) and bool(angle.parameters)
 
 
@@ -172,39 +168,40 @@ def _evaluate(expression: ParameterExpression, values: Mapping[Parameter, float]
     return float(expression.bind({p: float(values[p]) for p in expression.parameters}).numeric())
 
 
-def _expand(instruction: CircuitInstruction, where: str) -> Iterator[CircuitInstruction]:
-    """Yield the stripped form of one instruction, following definitions as deep as needed."""
+def _strip(instruction: CircuitInstruction, position: str) -> Iterator[CircuitInstruction]:
+    """Yield the stripped form of one elementary instruction, following definitions as deep as needed."""
     operation, qubits = instruction.operation, instruction.qubits
+    where = f"instruction {operation.name!r} at position {position}"
     if isinstance(operation, ControlFlowOp):
         raise UnsupportedCircuitError(
-            f"strip_phases: instruction {operation.name!r} at {where} is control flow, which cannot be "
-            "phase-stripped. Use a circuit without classical control."
+            f"strip_phases: {where} is control flow, which cannot be phase-stripped. Use a circuit without "
+            "classical control."
         )
     if operation.name == "global_phase":
         return
-    if isinstance(operation, AnnotatedOperation):
-        yield from _expand(instruction.replace(operation=_without_annotations(operation, where)), where)
-    elif operation.name in _REWRITTEN and _all_controls_closed(operation):
+    if operation.name in _REWRITTEN and _all_controls_closed(operation):
         yield from _rewrite(operation, qubits)
     elif _is_kept(operation):
         yield instruction
+    elif definition_of(operation) is None:
+        raise UnsupportedCircuitError(
+            f"strip_phases: {where} has free parameters and no definition, so it cannot be transpiled. "
+            "Replace it by standard rotations (for example rx, ry, rz or u)."
+        )
     else:
-        yield from _expand_definition(operation, qubits, instruction.clbits, where)
+        for inner_position, inner in definition_instructions(instruction, "strip_phases", position):
+            yield from _strip(inner, inner_position)
 
 
 def _is_kept(operation: Operation) -> bool:
-    if any(_is_symbolic(angle) for angle in getattr(operation, "params", ())):
+    if any(is_symbolic(angle) for angle in getattr(operation, "params", ())):
         return operation.name in _KEPT_PARAMETRIC
-    if operation.name in _REWRITTEN:  # an open control: its definition has the closed form inside
-        return False
-    # circuit.to_gate(), circuit.to_instruction() and gate.control() make objects of exactly these types.
-    is_composite = type(operation) in (Gate, Instruction, ControlledGate)
-    return not is_composite or operation.definition is None
+    return operation.name not in _REWRITTEN  # with open controls: the definition has the closed form inside
 
 
 def _all_controls_closed(operation: Operation) -> bool:
-    return (
-        not isinstance(operation, ControlledGate) or operation.ctrl_state == 2**operation.num_ctrl_qubits - 1
+    return not isinstance(operation, ControlledGate) or (
+        operation.ctrl_state == 2**operation.num_ctrl_qubits - 1
     )
 
 
@@ -222,44 +219,3 @@ def _rewrite(operation: Gate, qubits: Sequence[Qubit]) -> Iterator[CircuitInstru
         yield CircuitInstruction(RZGate(lam), qubits)
         yield CircuitInstruction(RYGate(theta), qubits)
         yield CircuitInstruction(RZGate(phi), qubits)
-
-
-def _expand_definition(
-    operation: Operation, qubits: Sequence[Qubit], clbits: Sequence[Clbit], where: str
-) -> Iterator[CircuitInstruction]:
-    definition = getattr(operation, "definition", None)
-    if definition is None:
-        raise UnsupportedCircuitError(
-            f"strip_phases: instruction {operation.name!r} at {where} has parameters and no definition, so "
-            "it cannot be transpiled. Replace it by standard rotations (for example rx, ry, rz or u)."
-        )
-    # The definition's own global phase is global here too: phases under a control are inside the definition.
-    for index, inner in enumerate(definition.data):
-        outer = inner.replace(
-            qubits=[qubits[definition.find_bit(bit).index] for bit in inner.qubits],
-            clbits=[clbits[definition.find_bit(bit).index] for bit in inner.clbits],
-        )
-        yield from _expand(outer, f"{where} (inside {operation.name!r}, position {index})")
-
-
-def _without_annotations(operation: AnnotatedOperation, where: str) -> Operation:
-    """Apply the modifiers of an annotated operation to its base, giving an ordinary gate."""
-    result = operation.base_op
-    if isinstance(result, AnnotatedOperation):
-        result = _without_annotations(result, where)
-    try:
-        for modifier in operation.modifiers:
-            if isinstance(modifier, InverseModifier):
-                result = result.inverse(annotated=False)
-            elif isinstance(modifier, ControlModifier):
-                result = result.control(
-                    modifier.num_ctrl_qubits, ctrl_state=modifier.ctrl_state, annotated=False
-                )
-            elif isinstance(modifier, PowerModifier):
-                result = result.power(modifier.power, annotated=False)
-    except Exception as error:  # Qiskit raises its own errors and TypeError here, by kind of gate
-        raise UnsupportedCircuitError(
-            f"strip_phases: the annotated instruction at {where} ({operation.base_op.name!r}) has no gate "
-            f"form under {operation.modifiers}: {error}. Build the modified gate without annotated=True."
-        ) from error
-    return result

@@ -7,13 +7,14 @@ alike. NumPy gets in-place variants that stay in the processor's cache.
 from __future__ import annotations
 
 import math
+import threading
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_namespace_array", "complex_rotate", "sincos"]
+__all__ = ["Workspace", "complex_dtype", "rotate", "sincos", "thread_workspace"]
 
 Array = Any
 """An array of whichever namespace the engine runs on."""
@@ -79,27 +80,53 @@ def _sincos_chunk(phi: NDArray[np.float64], sine: NDArray[np.float64], cosine: N
         cosine += 1.0
 
 
-def complex_rotate(xp: ModuleType, re: Array, im: Array | None, cosine: Array, sine: Array) -> Array:
-    """(re + i im) · (cos + i sin) as planes, shape (T, 2, *rest) for inputs broadcasting to (T, *rest).
-
-    ``im=None`` stands for zero.
-    """
-    if xp is not np:
-        if im is None:
-            return xp.stack([re * cosine, re * sine], axis=1)
-        return xp.stack([re * cosine - im * sine, re * sine + im * cosine], axis=1)
-    shape = np.broadcast_shapes(re.shape, cosine.shape)
-    out = np.empty((shape[0], 2, *shape[1:]), dtype=re.dtype)
-    np.multiply(re, cosine, out=out[:, 0])
-    np.multiply(re, sine, out=out[:, 1])
-    if im is not None:
-        scratch = np.multiply(im, sine)
-        out[:, 0] -= scratch
-        np.multiply(im, cosine, out=scratch)
-        out[:, 1] += scratch
+def rotate(xp: ModuleType, state: Array, cosine: Array, sine: Array, out: Array | None) -> Array:
+    """state · (cos + i sin); `state` may be real and may have one row for all samples. `out` is for NumPy only."""
+    if out is None:
+        return (cosine + 1j * sine) * state
+    if not np.iscomplexobj(state):
+        np.multiply(state, cosine, out=out.real)
+        np.multiply(state, sine, out=out.imag)
+        return out
+    out.real = cosine
+    out.imag = sine
+    out *= state
     return out
 
 
-def as_namespace_array(xp: ModuleType, array: NDArray[Any], dtype: Any) -> Array:
-    """A NumPy array in the namespace and real dtype of the engine."""
-    return np.ascontiguousarray(array, dtype=dtype) if xp is np else xp.asarray(array, dtype=dtype)
+def complex_dtype(xp: ModuleType, real: Any) -> Any:
+    """The complex dtype of a real one."""
+    if xp is np:
+        return np.result_type(real, np.complex64)
+    return xp.complex128 if real == xp.float64 else xp.complex64
+
+
+class Workspace:
+    """Two buffers that the steps of one NumPy tile write to in turn.
+
+    Fresh arrays of a megabyte come from the operating system page by page, which costs more than the arithmetic on
+    them. A step reads the buffer that the step before wrote and writes the other one.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: list[NDArray[np.uint8]] = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+        self._turn = 0
+
+    def take(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """The buffer whose turn it is, uninitialised, in the asked shape."""
+        self._turn ^= 1
+        nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+        if self._buffers[self._turn].size < nbytes:
+            self._buffers[self._turn] = np.empty(nbytes, dtype=np.uint8)
+        return self._buffers[self._turn][:nbytes].view(dtype).reshape(shape)
+
+
+_LOCAL = threading.local()
+
+
+def thread_workspace() -> Workspace:
+    """The workspace of the running thread."""
+    if not hasattr(_LOCAL, "workspace"):
+        _LOCAL.workspace = Workspace()
+    workspace: Workspace = _LOCAL.workspace
+    return workspace

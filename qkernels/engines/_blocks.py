@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,9 @@ from numpy.typing import NDArray
 from qkernels.circuits import FlatOp, bound_matrices, gate_matrices
 from qkernels.engines._fusion import Node
 
-__all__ = ["GateTable", "block_matrix", "real_embedding", "real_part_if_real"]
+__all__ = ["GateTable", "block_matrix", "real_if_possible"]
 
 Matrices = NDArray[np.complex128]
-
-_REAL_GATES = frozenset({"ry", "cry"})
-"""Parametric gates whose matrices are real."""
 
 
 class GateTable:
@@ -77,47 +75,42 @@ def block_matrix(node: Node, order: Sequence[int], gates: dict[int, Matrices]) -
             u = part.matrix[None] if part.matrix is not None else gates[id(part)]
         rows = [order.index(q) for q in qubits]
         if matrix is None:
-            matrix = np.broadcast_to(np.eye(2**k, dtype=complex), (1, 2**k, 2**k))
-        matrix = u @ matrix if rows == list(range(k)) else _apply(u, matrix, rows, k)
+            matrix = _embed(u, rows, k)
+        elif rows == list(range(k)):
+            matrix = u @ matrix
+        else:
+            matrix = _apply(u, matrix, rows, k)
     if matrix is None:
         raise ValueError("a block holds at least one gate")
     return matrix
 
 
+def _embed(u: Matrices, rows: list[int], k: int) -> Matrices:
+    """A gate as a matrix on all k bits."""
+    if rows == list(range(k)):
+        return u
+    return _apply(u, np.eye(2**k, dtype=complex)[None], rows, k)
+
+
 def _apply(u: Matrices, matrix: Matrices, rows: list[int], k: int) -> Matrices:
     """Multiply u onto some of the row bits of a matrix."""
     samples, columns = matrix.shape[0], matrix.shape[2]
+    first = rows[0]
+    if rows == list(range(first, first + len(rows))):  # neighbours: no axes to move
+        tensor = matrix.reshape(samples, 2**first, 2 ** len(rows), -1)
+        product = u[:, None] @ tensor
+        return product.reshape(-1, 2**k, columns)
     rest = [i for i in range(k) if i not in rows]
-    tensor = matrix.reshape(samples, *[2] * k, columns)
     forward = [0, *(1 + i for i in rows), *(1 + i for i in rest), k + 1]
-    moved = tensor.transpose(forward).reshape(samples, 2 ** len(rows), -1)
+    moved = matrix.reshape(samples, *[2] * k, columns).transpose(forward).reshape(samples, 2 ** len(rows), -1)
     product = u @ moved
     back = np.argsort(forward)
     return product.reshape(product.shape[0], *[2] * k, columns).transpose(back).reshape(-1, 2**k, columns)
 
 
-def real_part_if_real(matrix: Matrices) -> NDArray[np.float64] | None:
-    """The real matrix equal to a constant block up to a global phase, or None."""
+def real_if_possible(matrix: Matrices) -> NDArray[Any]:
+    """A constant block without its global phase, as a real matrix where it then is one."""
     flat = matrix.reshape(-1)
     largest = flat[np.argmax(np.abs(flat))]
     turned = matrix * (np.conj(largest) / abs(largest))
-    return np.ascontiguousarray(turned.real) if float(np.abs(turned.imag).max()) < 1e-15 else None
-
-
-def is_real_block(node: Node) -> bool:
-    """Whether a data-dependent block has only real gates."""
-    return all(
-        op.name in _REAL_GATES if op.matrix is None else not op.matrix.imag.any() for op in node.leaves()
-    )
-
-
-def real_embedding(matrix: Matrices, from_real: bool) -> NDArray[np.float64]:
-    """The real matrix acting on (re, im), shape (n, 2d, 2d), or (n, 2d, d) where the state has no imaginary part."""
-    n, d, _ = matrix.shape
-    out = np.empty((n, 2 * d, d if from_real else 2 * d))
-    out[:, :d, :d] = matrix.real
-    out[:, d:, :d] = matrix.imag
-    if not from_real:
-        np.negative(matrix.imag, out=out[:, :d, d:])
-        out[:, d:, d:] = matrix.real
-    return out
+    return np.ascontiguousarray(turned.real) if float(np.abs(turned.imag).max()) < 1e-15 else matrix

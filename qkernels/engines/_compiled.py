@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkernels.engines._arrays import Array, as_namespace_array
+from qkernels.engines._arrays import Array, Workspace, thread_workspace
 from qkernels.engines._blocks import GateTable
 from qkernels.engines._fusion import Node, schedule
-from qkernels.engines._steps import C, Step, Tile, make_step
+from qkernels.engines._steps import Tile, plan_steps
 from qkernels.programs import OverlapProgram, Program
 
 __all__ = ["CompiledCircuit", "compile_statevector"]
@@ -32,29 +32,25 @@ class CompiledCircuit:
     def __init__(self, program: Program) -> None:
         self.num_qubits = n = program.num_qubits
         items = schedule(program.flat.ops, n, drop_trailing=isinstance(program, OverlapProgram))
-        layout: tuple[int, ...] = tuple(reversed(range(n)))
-        initial = np.zeros((1, 2**n))
+        steps, self.order = plan_steps(items, n)
+        initial: NDArray[Any] = np.zeros((1, 2**n))
         initial[0, 0] = 1.0
-        nothing = Tile(np, np.float64, np.empty((1, 0)), {})
-        steps: list[Step] = []
-        leaves = []
-        for item in items:
-            step = make_step(item, layout)
-            layout = step.after
-            if step.constant and not steps:  # the constant beginning is evolved once, now
-                initial = step(initial, nothing)
-            else:
-                steps.append(step)
-                leaves.extend(item.leaves() if isinstance(item, Node) else [])
+        nothing = Tile(np, np.float64, np.empty((1, 0)), {}, Workspace())
+        while steps and steps[0].constant:  # the constant beginning is evolved once, now
+            initial = np.array(steps.pop(0)(initial, nothing))
         self._steps = steps
-        self._gates = GateTable(leaves)
+        self._gates = GateTable(op for item in items if isinstance(item, Node) for op in item.leaves())
         self._initial = initial
-        self._layout = layout
-        self.order = tuple(label for label in layout if label != C)
-        self.num_planes = 2 if C in layout else 1
+        self.num_planes = 2 if np.iscomplexobj(initial) or not all(s.keeps_real for s in steps) else 1
         self.nbytes = initial.nbytes + sum(step.nbytes for step in steps) + (1 << 12)
 
-    def __call__(self, angles: NDArray[np.float64], xp: ModuleType = np, dtype: Any = np.float64) -> Array:
+    def __call__(
+        self,
+        angles: NDArray[np.float64],
+        xp: ModuleType = np,
+        dtype: Any = np.float64,
+        out: NDArray[Any] | None = None,
+    ) -> Array | None:
         """States of one tile.
 
         Parameters
@@ -62,24 +58,29 @@ class CompiledCircuit:
         angles : ndarray of shape (n_samples, n_angles), float64
         xp : array namespace
         dtype : real dtype of the namespace
+        out : ndarray of shape (num_planes, n_samples, 2**num_qubits), optional
+            NumPy only: written to instead of returning an array.
 
         Returns
         -------
-        array of shape (num_planes, n_samples, 2**num_qubits)
+        array of shape (num_planes, n_samples, 2**num_qubits), or None where `out` is given
             Real and imaginary parts; the state index follows `order`.
         """
-        tile = Tile(xp, dtype, angles, self._gates.evaluate(angles))
-        state = as_namespace_array(xp, self._initial, dtype)
+        workspace = thread_workspace() if xp is np else None
+        tile = Tile(xp, dtype, angles, self._gates.evaluate(angles), workspace)
+        state = tile.array(self._initial)
         for step in self._steps:
             state = step(state, tile)
         n = angles.shape[0]
         if state.shape[0] != n:  # nothing depends on the data
             state = xp.broadcast_to(state, (n, state.shape[1]))
-        if self.num_planes == 1:
-            return xp.reshape(state, (1, n, -1))
-        high = 2 ** self._layout.index(C)
-        planes = xp.permute_dims(xp.reshape(state, (n, high, 2, -1)), (2, 0, 1, 3))
-        return xp.reshape(planes, (2, n, -1))
+        if xp is not np:
+            return xp.stack([xp.real(state), xp.imag(state)]) if self.num_planes == 2 else state[None, ...]
+        planes = np.empty((self.num_planes, *state.shape), dtype=dtype) if out is None else out
+        planes[0] = state.real
+        if self.num_planes == 2:
+            planes[1] = state.imag
+        return planes if out is None else None
 
 
 def compile_statevector(program: Program) -> CompiledCircuit:

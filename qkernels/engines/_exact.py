@@ -293,7 +293,7 @@ class ExactEngine(Engine):
         plan = self._plan(program, a, b, index, diagonal)
         if not plan.feasible:
             raise BudgetError(plan.reason)
-        draw = _Draw(self.shots, self.seed, orientation)
+        draw = _Draw(None, 0, "canonical") if self.shots is None else _Draw(self.shots, self.seed, orientation)
         if index is not None:
             frequencies = self._evaluate_pairs(program, a, b or a, index, draw)
         else:

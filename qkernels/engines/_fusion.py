@@ -6,7 +6,8 @@ Several schedules are made for a circuit and the one with the lowest estimated c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,8 +62,14 @@ _MATMUL_NS = (0.5, 0.5, 0.5, 0.55, 0.8, 1.35, 2.4, 4.6, 9.0, 18.0)
 _MOVE_NS = 1.2
 """Bringing the qubits of a block together: one strided copy."""
 
-_PHASE_NS = 6.0
+_PHASE_NS = 5.0
 """Sine, cosine and rotation of a wide run."""
+
+_OUTER_NS = 2.5
+"""The same where the phase factors are an outer product."""
+
+_REAL_GATES = frozenset({"ry", "cry"})
+"""Parametric gates whose matrices are real."""
 
 _TERM_NS = 0.05
 """One more term in the phases of a wide run (a row of a matrix product)."""
@@ -93,20 +100,28 @@ def schedule(ops: Sequence[FlatOp], num_qubits: int, *, drop_trailing: bool) -> 
     if drop_trailing:
         ops = _without_trailing_constants(ops, num_qubits)
     best: tuple[float, list[Item]] | None = None
-    # A block matrix of one sample costs as much to build as a state of the same size: only worth it well below.
-    sample_widths = sorted({max(1, min(width, num_qubits // 2)) for width in (3, 4)})
     modes: tuple[RunMode, ...] = ("full", "diagonal", "none")
     for mode in modes:
         items = _extract_runs(ops, num_qubits, mode)
         if mode != "none" and not any(isinstance(i, Wide) for i in items):
             continue
-        for sample_width in sample_widths:
-            for const_width in (4, 5):
-                candidate = _fuse_levels(items, const_width, sample_width)
-                cost = sum(_cost(item, num_qubits) for item in candidate)
+        for local in (True, False):
+            pairs = _fuse_pairs(items, num_qubits, local)
+            for const_width, sample_width in _widths(num_qubits):
+                candidate = _fuse(pairs, const_width, sample_width, local)
+                cost = _total_cost(candidate, num_qubits)
                 if best is None or cost < best[0]:
                     best = (cost, candidate)
     return best[1] if best is not None else []
+
+
+def _widths(num_qubits: int) -> list[tuple[int, int]]:
+    """Widths to try for constant and data-dependent blocks.
+
+    The matrix of one sample's block costs as much to build as a state of its size to evolve: only worth it well below.
+    """
+    sample = sorted({max(1, min(width, num_qubits // 2)) for width in (2, 3, 4)})
+    return list(itertools.product((3, 4, 5), sample))
 
 
 def _without_trailing_constants(ops: Sequence[FlatOp], num_qubits: int) -> list[FlatOp]:
@@ -158,13 +173,12 @@ def _ready(
     return taken, left
 
 
-def _fuse_levels(items: Sequence[FlatOp | Wide], const_width: int, sample_width: int) -> list[Item]:
-    """Fuse gates to one-qubit, then two-qubit, then full blocks: small products are formed on small matrices."""
+def _fuse_pairs(items: Sequence[FlatOp | Wide], num_qubits: int, local: bool) -> Sequence[FlatOp | Node | Wide]:
+    """Fuse gates to one-qubit and then two-qubit blocks first: small products are formed on small matrices."""
     level: Sequence[FlatOp | Node | Wide] = items
     for width in (1, 2):
-        if width < max(const_width, sample_width):
-            level = _fuse(level, width, min(width, sample_width))
-    return _fuse(level, const_width, sample_width)
+        level = _fuse(level, width, width if num_qubits >= 2 * width else 1, local)
+    return level
 
 
 class _Group:
@@ -184,17 +198,28 @@ class _Group:
         return Node(tuple(sorted(self.qubits)), tuple(p for p in self.parts if not isinstance(p, Wide)), self.constant)
 
 
+def _is_range(qubits: Collection[int]) -> bool:
+    """Whether qubits are neighbours, without a gap."""
+    return max(qubits) - min(qubits) + 1 == len(qubits)
+
+
 def _is_constant(item: FlatOp | Node | Wide) -> bool:
     return not isinstance(item, Wide) and (item.constant if isinstance(item, Node) else item.is_constant)
 
 
-def _fuse(items: Sequence[FlatOp | Node | Wide], const_width: int, sample_width: int) -> list[Item]:
-    """Greedy fusion: an item joins the group that grows least among those it can be moved to."""
+def _fuse(
+    items: Sequence[FlatOp | Node | Wide], const_width: int, sample_width: int, local: bool
+) -> list[Item]:
+    """Greedy fusion: an item joins the group that grows least among those it can be moved to.
+
+    With `local`, an item that shares no qubit with a group joins it only if no gap is left between their qubits: the
+    blocks of a nearest-neighbour circuit are then neighbours in the state and need not be moved.
+    """
     groups: list[_Group] = []
     last: dict[int, int] = {}  # qubit → the latest group that acts on it
     for item in items:
         floor = max((last[q] for q in item.qubits if q in last), default=0)
-        place = _place(groups, item, floor, const_width, sample_width)
+        place = _place(groups, item, floor, const_width, sample_width, local)
         if place is None:
             place = len(groups)
             groups.append(_Group(item))
@@ -209,7 +234,12 @@ def _fuse(items: Sequence[FlatOp | Node | Wide], const_width: int, sample_width:
 
 
 def _place(
-    groups: Sequence[_Group], item: FlatOp | Node | Wide, floor: int, const_width: int, sample_width: int
+    groups: Sequence[_Group],
+    item: FlatOp | Node | Wide,
+    floor: int,
+    const_width: int,
+    sample_width: int,
+    local: bool,
 ) -> int | None:
     if isinstance(item, Wide):
         return None
@@ -219,25 +249,56 @@ def _place(
         group = groups[g]
         if group.fence:
             continue
-        union = len(group.qubits | set(item.qubits))
+        union = group.qubits | set(item.qubits)
         limit = const_width if group.constant and _is_constant(item) else sample_width
-        if union <= limit:
-            rank = (union - len(group.qubits), -g)
+        if local and not _is_range(union) and group.qubits.isdisjoint(item.qubits):
+            continue
+        if len(union) <= limit:
+            rank = (len(union) - len(group.qubits), -g)
             if best is None or rank < best:
                 best, place = rank, g
     return place
 
 
+def _total_cost(items: Sequence[Item], num_qubits: int) -> float:
+    started = False
+    total = 0.0
+    for item in items:
+        started = started or isinstance(item, Wide) or not item.constant
+        total += _cost(item, num_qubits) if started else 0.0  # the constant beginning is evolved once, at compile time
+    return total
+
+
 def _cost(item: Item, num_qubits: int) -> float:
-    amplitudes = 2.0 ** (num_qubits + 1)
+    reals = 2.0 ** (num_qubits + 1)
     if isinstance(item, Wide):
         gather = 0.0 if item.run.is_diagonal else _MOVE_NS
-        return amplitudes * (_PHASE_NS / 2 + _TERM_NS * len(item.run.terms) ** 0.5 + gather) + 2e3
-    m = min(len(item.qubits) + 1, len(_MATMUL_NS) - 1)
-    cost = amplitudes * (_MATMUL_NS[m] + _MOVE_NS) + 500.0
+        phase = _PHASE_NS if crosses_every_split(list(item.run.terms), num_qubits) else _OUTER_NS
+        return reals * (phase + _TERM_NS * len(item.run.terms) ** 0.5 + gather) + 4e3
+    m = min(len(item.qubits) + (not is_real_block(item)), len(_MATMUL_NS) - 1)
+    move = 0.1 if _is_range(item.qubits) else _MOVE_NS
+    cost = reals * (_MATMUL_NS[m] + move) + 500.0
     return cost if item.constant else cost + _build_cost(item)
 
 
 def _build_cost(node: Node) -> float:
     own = _BUILD_NS * max(1.0, 4.0 ** len(node.qubits) / 16) * len(node.parts)
     return own + sum(_build_cost(p) for p in node.parts if isinstance(p, Node) and not p.constant)
+
+
+def is_real_block(node: Node) -> bool:
+    """Whether a block has only gates with real matrices."""
+    return all(op.name in _REAL_GATES if op.matrix is None else not op.matrix.imag.any() for op in node.leaves())
+
+
+def crosses_every_split(masks: Sequence[int], num_bits: int) -> bool:
+    """Whether no cut between two bits leaves all terms of a run on one side of it."""
+    return choose_split(masks, num_bits)[1]
+
+
+def choose_split(masks: Sequence[int], num_bits: int) -> tuple[int, bool]:
+    """Bits in the low half, and whether terms cross: the uncrossed split nearest the middle, else the middle."""
+    for low in sorted(range(1, num_bits), key=lambda p: abs(2 * p - num_bits)):
+        if all(mask >> low == 0 or mask & ((1 << low) - 1) == 0 for mask in masks):
+            return low, False
+    return num_bits // 2, True

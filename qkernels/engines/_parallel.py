@@ -13,7 +13,7 @@ import joblib
 from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["num_workers", "run_tasks"]
+__all__ = ["num_workers", "run_tasks", "shares_memory"]
 
 T = TypeVar("T")
 
@@ -61,6 +61,11 @@ def num_workers() -> int:
     if n_jobs is not None and n_jobs != 1:
         return int(joblib.effective_n_jobs(n_jobs))
     return int(joblib.cpu_count(only_physical_cores=False))
+
+
+def shares_memory() -> bool:
+    """Whether tasks may write into arrays of the caller (threads), or must return their blocks (processes)."""
+    return bool(get_active_backend(prefer="threads")[0].supports_sharedmem)
 
 
 def run_tasks(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> Iterator[T]:

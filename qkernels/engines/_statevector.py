@@ -12,13 +12,13 @@ from qkernels._errors import InvalidParameterError
 from qkernels.engines._compiled import CompiledCircuit, compile_statevector
 from qkernels.engines._exact import ExactEngine
 from qkernels.engines._memory import MemoryLimit
-from qkernels.engines._parallel import num_workers, run_tasks
+from qkernels.engines._parallel import num_workers, run_tasks, shares_memory
 from qkernels.engines._phase_run import parity
 from qkernels.programs import Program
 
 __all__ = ["StatevectorEngine"]
 
-_TILE_BYTES = 1 << 21
+_TILE_BYTES = 1 << 20
 """States evolved together by one thread: small enough for the cache, large enough to hide call overheads."""
 
 _FEW_ROWS = 24
@@ -136,9 +136,11 @@ class StatevectorEngine(ExactEngine):
         rows = max(1, _TILE_BYTES // (2 * dim * states.itemsize))
         rows = max(1, min(rows, -(-len(angles) // num_workers())))
         tiles = [slice(i, min(i + rows, len(angles))) for i in range(0, len(angles), rows)]
-        results = run_tasks(compiled, [(angles[t], np, self._dtype) for t in tiles])
-        for tile, result in zip(tiles, results, strict=True):
-            states[:, tile] = result
+        shared = shares_memory()
+        tasks = [(angles[t], np, self._dtype, states[:, t] if shared else None) for t in tiles]
+        for tile, result in zip(tiles, run_tasks(compiled, tasks), strict=True):
+            if result is not None:
+                states[:, tile] = result
         return States(states, compiled.order)
 
     def _block(self, a: States, rows: slice, b: States, columns: slice) -> NDArray[np.float64]:

@@ -1,33 +1,46 @@
 """Executable steps of the exact engine and the layout of the state between them.
 
-A tile of states is one real array of shape (samples, 2, …, 2). Every axis has a label: a qubit, or `C`, the axis that
-tells real from imaginary part and is absent while a state is real. Treating C as one more two-valued axis makes every
-fused block a real matrix product, on any array namespace. Where an axis stands is decided when the steps are made, and
-it stays where a step leaves it, so qubits are moved only when a block needs them side by side.
+A tile of states is one array of shape (samples, 2^n), real while only real gates have acted, complex from then on. The
+bits of its index are qubits in some order, the *layout*. A block is applied as a matrix product wherever its qubits
+stand side by side; at the front or the back of the layout the product can leave them at either end at no cost, because
+a matrix product takes transposed factors as they are. The layouts of a whole circuit are chosen together, so that qubits
+hardly ever have to be moved for their own sake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkernels.engines._arrays import Array, as_namespace_array, complex_rotate, sincos
-from qkernels.engines._blocks import Matrices, block_matrix, is_real_block, real_embedding, real_part_if_real
-from qkernels.engines._fusion import Item, Node, Wide
+from qkernels.engines._arrays import Array, Workspace, complex_dtype, rotate, sincos
+from qkernels.engines._blocks import Matrices, block_matrix, real_if_possible
+from qkernels.engines._fusion import Item, Node, Wide, choose_split, is_real_block
 from qkernels.engines._phase_run import CONSTANT, PhaseRun, parity
 
-__all__ = ["C", "Step", "Tile", "make_step"]
+__all__ = ["Step", "Tile", "plan_steps"]
 
-C = -1
-"""Label of the axis (real part, imaginary part)."""
+Layout = tuple[int, ...]
+"""Qubits of the state index, most significant bit first."""
+
+End = Literal["front", "back", "middle"]
 
 _MIN_COLUMNS = 8
-"""A matrix product over fewer columns is slower than moving the axes to the end first."""
+"""A batched product with fewer columns is slower than bringing the qubits to an end of the layout."""
+
+_BEAM = 6
+"""Layouts kept at every step while the layouts of a circuit are chosen."""
+
+_MOVE_COST, _MIDDLE_COST = 1.0, 0.15
+"""Relative cost of one strided copy of the state, and of a product in the middle of the layout."""
+
+_PHASE_CHUNK = 1 << 14
+"""Amplitudes of a wide run handled at once; their buffers stay in a 1 MiB cache."""
 
 
 @dataclass(slots=True)
@@ -38,141 +51,135 @@ class Tile:
     dtype: Any
     angles: NDArray[np.float64]
     gates: dict[int, Matrices]
+    workspace: Workspace | None = None
+
+    def array(self, constant: NDArray[Any]) -> Array:
+        """A constant of a step in the tile's namespace and precision."""
+        dtype = complex_dtype(self.xp, self.dtype) if np.iscomplexobj(constant) else self.dtype
+        return constant.astype(dtype, copy=False) if self.xp is np else self.xp.asarray(constant, dtype=dtype)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Batched matrix product, into the workspace where there is one."""
+        if self.workspace is None:
+            wide = complex_dtype(self.xp, self.dtype)
+            if a.dtype != b.dtype:  # namespaces other than NumPy do not promote here
+                a, b = self.xp.astype(a, wide, copy=False), self.xp.astype(b, wide, copy=False)
+            return a @ b
+        shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+        return np.matmul(a, b, out=self.workspace.take(shape, np.result_type(a, b)))
 
 
-class Step:
-    """One step: takes and returns an array of shape (samples or 1, 2^axes)."""
+class Step(ABC):
+    """One step: takes and returns an array of shape (samples or 1, 2^n)."""
 
     constant = False
+    keeps_real = False
 
-    def __init__(self, before: Sequence[int]) -> None:
-        self.before = tuple(before)
-        self.after = self.before
-
+    @abstractmethod
     def __call__(self, state: Array, tile: Tile) -> Array:
-        raise NotImplementedError  # abstract
+        """Apply the step to a tile."""
 
     @property
+    @abstractmethod
     def nbytes(self) -> int:
-        """Bytes of constants held by the step."""
-        return 0
+        """Bytes of constants held."""
 
 
-class _Move:
-    """Bring axes into another order; nothing where they are in it already."""
-
-    def __init__(self, before: Sequence[int], after: Sequence[int]) -> None:
-        self._shape, self._axes = _collapsed(before, after)
-
-    def __call__(self, state: Array, tile: Tile) -> Array:
-        if not self._axes:
-            return state
-        moved = tile.xp.permute_dims(state.reshape(state.shape[0], *self._shape), (0, *self._axes))
-        return tile.xp.reshape(moved, (state.shape[0], -1))
-
-
-def _collapsed(before: Sequence[int], after: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shape and axis permutation with neighbours that stay neighbours merged into one axis."""
-    where = [list(before).index(label) for label in after]
-    if where == sorted(where):
-        return (), ()
-    runs: list[list[int]] = []
-    for position in where:
-        if runs and position == runs[-1][-1] + 1:
-            runs[-1].append(position)
-        else:
-            runs.append([position])
-    by_position = sorted(range(len(runs)), key=lambda r: runs[r][0])
-    shape = tuple(2 ** len(runs[r]) for r in by_position)
-    axes = tuple(1 + by_position.index(r) for r in range(len(runs)))
-    return shape, axes
-
-
-class ConstantBlock(Step):
-    """A data-independent block as one real matrix product over the whole tile."""
+class Move(Step):
+    """Bring the qubits into another layout: one strided copy."""
 
     constant = True
+    keeps_real = True
+    nbytes = 0
 
-    def __init__(self, node: Node, before: Sequence[int]) -> None:
-        super().__init__(before)
-        qubits = [label for label in before if label in node.qubits]
-        matrix = block_matrix(node, qubits, {})
-        real = real_part_if_real(matrix)
-        labels = qubits
-        if real is None and C in before:
-            labels = [label for label in before if label in node.qubits or label == C]
-            real = _move_rows_and_columns(real_embedding(matrix, False), [C, *qubits], labels)
-            out = labels
-        elif real is None:
-            real, out = real_embedding(matrix, True), [C, *qubits]
-        else:
-            out = labels
-        first = self.before.index(labels[0])
-        contiguous = list(self.before[first : first + len(labels)]) == labels
-        columns = 2 ** (len(self.before) - first - len(labels))
-        if contiguous and (columns == 1 or columns >= _MIN_COLUMNS):
-            arranged = self.before
-        else:
-            arranged = (*(label for label in self.before if label not in labels), *labels)
-            first, columns = len(self.before) - len(labels), 1
-        self._move = _Move(self.before, arranged)
-        self._columns = columns
-        self._matrix = real[0] if columns > 1 else np.ascontiguousarray(real[0].T)
-        self.after = (*arranged[:first], *out, *arranged[first + len(labels) :])
+    def __init__(self, before: Layout, after: Layout) -> None:
+        runs: list[list[int]] = []  # neighbours that stay neighbours move as one axis
+        for position in (before.index(q) for q in after):
+            if runs and position == runs[-1][-1] + 1:
+                runs[-1].append(position)
+            else:
+                runs.append([position])
+        by_position = sorted(range(len(runs)), key=lambda r: runs[r][0])
+        self._shape = tuple(2 ** len(runs[r]) for r in by_position)
+        self._axes = (0, *(1 + by_position.index(r) for r in range(len(runs))))
+
+    def __call__(self, state: Array, tile: Tile) -> Array:
+        xp = tile.xp
+        moved = xp.permute_dims(xp.reshape(state, (state.shape[0], *self._shape)), self._axes)
+        if tile.workspace is not None:
+            out = tile.workspace.take(moved.shape, moved.dtype)
+            np.copyto(out, moved)
+            moved = out
+        return xp.reshape(moved, (state.shape[0], -1))
+
+
+class Block(Step):
+    """A fused block as a matrix product: one matrix for all samples, or one per sample built for the tile.
+
+    Parameters
+    ----------
+    node : Node
+    before : layout
+        The block's qubits stand side by side in it.
+    end : {"front", "back", "middle"}
+        Where the product leaves them.
+    """
+
+    def __init__(self, node: Node, before: Layout, end: End) -> None:
+        self._node = node
+        self._qubits = [q for q in before if q in node.qubits]
+        self.constant = node.constant
+        first = before.index(self._qubits[0])
+        self._left = 2**first
+        self._right = 2 ** (len(before) - first - len(self._qubits))
+        self._end = end
+        self._real = is_real_block(node)
+        self._matrix = None
+        if node.constant:
+            self._matrix = real_if_possible(block_matrix(node, self._qubits, {}))[0]
+            self._real = not np.iscomplexobj(self._matrix)
+        self.keeps_real = self._real
 
     @property
     def nbytes(self) -> int:
-        return int(self._matrix.nbytes)
+        return 0 if self._matrix is None else int(self._matrix.nbytes)
 
     def __call__(self, state: Array, tile: Tile) -> Array:
-        state = self._move(state, tile)
-        matrix = as_namespace_array(tile.xp, self._matrix, tile.dtype)
-        if self._columns == 1:
-            product = tile.xp.reshape(state, (-1, matrix.shape[0])) @ matrix
+        xp, samples = tile.xp, state.shape[0]
+        if self._matrix is not None:
+            matrix = tile.array(self._matrix)
         else:
-            product = matrix @ tile.xp.reshape(state, (-1, matrix.shape[1], self._columns))
-        return tile.xp.reshape(product, (state.shape[0], -1))
+            blocks = block_matrix(self._node, self._qubits, tile.gates)
+            matrix = tile.array(blocks.real if self._real else blocks)
+        dim, left, right = matrix.shape[-1], self._left, self._right
+        if self._end == "middle" or (self._end == "front" and left == 1):
+            if matrix.ndim == 3 and left > 1:
+                matrix = matrix[:, None, ...]
+            pair = self._real_columns(state, matrix, tile)
+            shape = (samples, left, dim, -1) if left > 1 else (samples, dim, -1)
+            product = tile.matmul(matrix, xp.reshape(pair, shape))
+            if pair is not state:
+                product = xp.reshape(product, (product.shape[0], -1)).view(state.dtype)
+        elif right == 1:
+            rows = xp.reshape(state, (samples, left, dim))
+            if self._end == "back" and matrix.ndim == 2:
+                product = tile.matmul(xp.reshape(state, (-1, dim)), xp.matrix_transpose(matrix))
+                return xp.reshape(product, (samples, -1))
+            if self._end == "back":
+                product = tile.matmul(rows, xp.matrix_transpose(matrix))
+            else:
+                product = tile.matmul(matrix, xp.matrix_transpose(rows))
+        else:  # at the front, sent to the back
+            columns = xp.matrix_transpose(xp.reshape(state, (samples, dim, right)))
+            product = tile.matmul(columns, xp.matrix_transpose(matrix))
+        return xp.reshape(product, (product.shape[0], -1))
 
-
-def _move_rows_and_columns(
-    matrix: NDArray[np.float64], before: Sequence[int], after: Sequence[int]
-) -> NDArray[np.float64]:
-    """Reorder the bits that index rows and columns of a matrix of shape (1, 2^m, 2^m)."""
-    m = len(before)
-    axes = [list(before).index(label) for label in after]
-    tensor = matrix.reshape([2] * (2 * m)).transpose([*axes, *(m + a for a in axes)])
-    return np.ascontiguousarray(tensor.reshape(1, 2**m, 2**m))
-
-
-class SampleBlock(Step):
-    """A data-dependent block: one small matrix per sample, built for the tile and applied as a batched product."""
-
-    def __init__(self, node: Node, before: Sequence[int]) -> None:
-        super().__init__(before)
-        self._node = node
-        self._qubits = [label for label in before if label in node.qubits]
-        self._real = is_real_block(node)
-        self._from_real = C not in before
-        inside = self._qubits if self._real or self._from_real else [C, *self._qubits]
-        rest = [label for label in before if label not in inside]
-        first = self.before.index(inside[0])
-        columns = 2 ** (len(before) - first - len(inside))
-        if list(self.before[first : first + len(inside)]) == inside and columns >= _MIN_COLUMNS:
-            arranged, self._left = self.before, 2**first
-        else:
-            arranged, self._left, first = (*inside, *rest), 1, 0
-        self._move = _Move(self.before, arranged)
-        out = self._qubits if self._real else [C, *self._qubits]
-        self.after = (*arranged[:first], *out, *arranged[first + len(inside) :])
-
-    def __call__(self, state: Array, tile: Tile) -> Array:
-        state = self._move(state, tile)
-        matrix = block_matrix(self._node, self._qubits, tile.gates)
-        real = matrix.real if self._real else real_embedding(matrix, self._from_real)
-        small = as_namespace_array(tile.xp, real[:, None] if self._left > 1 else real, tile.dtype)
-        lead = (state.shape[0], self._left) if self._left > 1 else (state.shape[0],)
-        product = small @ tile.xp.reshape(state, (*lead, small.shape[-1], -1))
-        return tile.xp.reshape(product, (product.shape[0], -1))
+    @staticmethod
+    def _real_columns(state: Array, matrix: Array, tile: Tile) -> Array:
+        """A complex state as twice as many real columns where the matrix is real (NumPy only): half the arithmetic."""
+        if tile.workspace is not None and np.iscomplexobj(state) and not np.iscomplexobj(matrix):
+            return state.view(tile.dtype)
+        return state
 
 
 class PhaseStep(Step):
@@ -183,40 +190,35 @@ class PhaseStep(Step):
     factors are an outer product and only 2^high + 2^low sines are needed.
     """
 
-    def __init__(self, run: PhaseRun, before: Sequence[int]) -> None:
-        super().__init__(before)
-        self._real_input = C not in before
-        qubits = [label for label in before if label != C]
-        self._planes = 2 ** self.before.index(C) if not self._real_input else 1  # qubit values before C
-        self.after = (C, *qubits)
-        n = len(qubits)
-        bit = {q: n - 1 - i for i, q in enumerate(qubits)}
+    def __init__(self, run: PhaseRun, layout: Layout) -> None:
+        n = len(layout)
+        bit = {q: n - 1 - i for i, q in enumerate(layout)}
         terms = {_remap(mask, bit): weight for mask, weight in run.terms.items()}
-        low, self._crossing = _choose_split(list(terms), n)
-        self._low, self._high = low, n - low
+        low, self._crossing = choose_split(list(terms), n)
+        self._num_bits = n
         highs = sorted({mask >> low for mask in terms})
         lows = sorted({mask & ((1 << low) - 1) for mask in terms})
         slots = sorted({s for weight in terms.values() for s in weight if s != CONSTANT})
         weights = np.zeros((len(slots) + 1, len(highs), len(lows)))
         for mask, weight in terms.items():
-            h, l = highs.index(mask >> low), lows.index(mask & ((1 << low) - 1))
+            row, column = highs.index(mask >> low), lows.index(mask & ((1 << low) - 1))
             for slot, value in weight.items():
-                weights[slots.index(slot) if slot != CONSTANT else -1, h, l] += value
+                weights[slots.index(slot) if slot != CONSTANT else -1, row, column] += value
         self._slots = np.asarray(slots, dtype=np.intp)
-        z_high, z_low = _signs(highs, self._high), _signs(lows, low)
+        z_high, z_low = _signs(highs, n - low), _signs(lows, low)
+        self._num_lows = len(lows)
         if self._crossing:
-            self._weights, self._z_high, self._z_low = weights, np.ascontiguousarray(z_high.T), z_low
+            self._weights = weights.reshape(len(slots) + 1, -1)
+            self._z_high, self._z_low = np.ascontiguousarray(z_high.T), z_low
         else:
-            on_high = np.array([h != 0 for h in highs])
-            on_low = np.array([l != 0 for l in lows])
-            zero_l, zero_h = (~on_low).nonzero()[0], (~on_high).nonzero()[0]
-            self._weights = weights
-            self._z_high = weights[:, on_high][:, :, zero_l].sum(axis=2) @ z_high[on_high]
-            self._z_low = weights[:, zero_h][:, :, on_low].sum(axis=1) @ z_low[on_low]
+            only_high = weights[:, :, [m == 0 for m in lows]].sum(axis=2)
+            only_low = weights[:, [m == 0 for m in highs], :].sum(axis=1)
+            self._weights = np.empty((0, 0))
+            self._z_high, self._z_low = only_high @ z_high, only_low @ z_low
         self._gather: NDArray[np.intp] | None = None
         if not run.is_diagonal:
             inverse = np.argsort(run.output_index())  # out[b] = in[inverse[b]], in Qiskit's bit order
-            to_standard = _reorder_index(bit, n)  # position in this layout → basis state
+            to_standard = _basis_states(bit, n)  # position in this layout → basis state
             self._gather = np.argsort(to_standard)[inverse[to_standard]]
 
     @property
@@ -226,43 +228,40 @@ class PhaseStep(Step):
 
     def __call__(self, state: Array, tile: Tile) -> Array:
         xp = tile.xp
-        coefficients = np.concatenate([tile.angles[:, self._slots], np.ones((len(tile.angles), 1))], axis=1)
-        angles = as_namespace_array(xp, coefficients, tile.dtype)
-        re, im = self._split(state, xp)
-        if self._crossing:
-            flat = as_namespace_array(xp, self._weights.reshape(len(self._slots) + 1, -1), tile.dtype)
-            weights = xp.reshape(angles @ flat, (angles.shape[0], *self._weights.shape[1:]))
-            halves = as_namespace_array(xp, self._z_high, tile.dtype) @ weights
-            phases = xp.reshape(halves, (-1, halves.shape[-1])) @ as_namespace_array(xp, self._z_low, tile.dtype)
-            shape = re.shape[1:]
-            sine, cosine = sincos(xp, xp.reshape(phases, (angles.shape[0], *shape)))
-            state = complex_rotate(xp, re, im, cosine, sine)
-        else:
-            state = self._rotate_outer(re, im, angles, tile)
-        if self._gather is not None:
-            state = xp.take(xp.reshape(state, (state.shape[0], 2, -1)), self._index(xp), axis=2)
-        return xp.reshape(state, (state.shape[0], -1))
-
-    def _rotate_outer(self, re: Array, im: Array | None, angles: Array, tile: Tile) -> Array:
-        xp = tile.xp
-        sine_h, cosine_h = sincos(xp, angles @ as_namespace_array(xp, self._z_high, tile.dtype))
-        sine_l, cosine_l = sincos(xp, angles @ as_namespace_array(xp, self._z_low, tile.dtype))
+        columns = np.concatenate([tile.angles[:, self._slots], np.ones((len(tile.angles), 1))], axis=1)
+        angles = tile.array(columns)
         n = angles.shape[0]
-        cosine_h, sine_h = xp.reshape(cosine_h, (n, -1, 1)), xp.reshape(sine_h, (n, -1, 1))
-        cosine_l, sine_l = xp.reshape(cosine_l, (n, 1, -1)), xp.reshape(sine_l, (n, 1, -1))
-        both = complex_rotate(xp, cosine_h, sine_h, cosine_l, sine_l)
-        return complex_rotate(
-            xp, re, im, xp.reshape(both[:, 0, ...], (n, *re.shape[1:])), xp.reshape(both[:, 1, ...], (n, *re.shape[1:]))
-        )
+        if tile.workspace is None:
+            cosine, sine = self._factors(angles, tile)
+            state = rotate(xp, state, cosine, sine, None)
+            return state if self._gather is None else xp.take(state, xp.asarray(self._gather), axis=1)
+        out = tile.workspace.take((n, state.shape[1]), complex_dtype(np, tile.dtype))
+        rows = max(1, _PHASE_CHUNK >> self._num_bits)
+        for start in range(0, n, rows):  # in parts that stay in the cache through all passes
+            part = slice(start, start + rows)
+            cosine, sine = self._factors(angles[part], tile)
+            rotate(np, state if state.shape[0] == 1 else state[part], cosine, sine, out[part])
+        if self._gather is None:
+            return out
+        gathered = tile.workspace.take(out.shape, out.dtype)
+        return np.take(out, self._gather, axis=1, out=gathered, mode="clip")  # "raise" would buffer the output
 
-    def _split(self, state: Array, xp: ModuleType) -> tuple[Array, Array | None]:
-        if self._real_input:
-            return xp.reshape(state, (state.shape[0], 1, -1)), None
-        planes = xp.reshape(state, (state.shape[0], self._planes, 2, -1))
-        return planes[:, :, 0, :], planes[:, :, 1, :]
-
-    def _index(self, xp: ModuleType) -> Array:
-        return self._gather if xp is np else xp.asarray(self._gather)
+    def _factors(self, angles: Array, tile: Tile) -> tuple[Array, Array]:
+        """Cosine and sine of the phases of all basis states, shape (samples, 2^n)."""
+        xp, n = tile.xp, angles.shape[0]
+        if self._crossing:
+            weights = xp.reshape(angles @ tile.array(self._weights), (n, -1, self._num_lows))
+            halves = tile.array(self._z_high) @ weights
+            phases = xp.reshape(halves, (-1, self._num_lows)) @ tile.array(self._z_low)
+            sine, cosine = sincos(xp, xp.reshape(phases, (n, -1)))
+            return cosine, sine
+        sine_h, cosine_h = sincos(xp, angles @ tile.array(self._z_high))
+        sine_l, cosine_l = sincos(xp, angles @ tile.array(self._z_low))
+        sine_h, cosine_h = sine_h[:, :, None], cosine_h[:, :, None]
+        sine_l, cosine_l = sine_l[:, None, :], cosine_l[:, None, :]
+        cosine = cosine_h * cosine_l - sine_h * sine_l
+        sine = sine_h * cosine_l + cosine_h * sine_l
+        return xp.reshape(cosine, (n, -1)), xp.reshape(sine, (n, -1))
 
 
 def _remap(mask: int, bit: dict[int, int]) -> int:
@@ -274,15 +273,7 @@ def _signs(masks: Sequence[int], num_bits: int) -> NDArray[np.float64]:
     return np.stack([1.0 - 2.0 * parity(b & mask) for mask in masks])
 
 
-def _choose_split(masks: Sequence[int], n: int) -> tuple[int, bool]:
-    """Bits in the low half: the split nearest the middle that no term crosses, else the middle."""
-    for low in sorted(range(1, n), key=lambda p: abs(2 * p - n)):
-        if all(mask >> low == 0 or mask & ((1 << low) - 1) == 0 for mask in masks):
-            return low, False
-    return n // 2, True
-
-
-def _reorder_index(bit: dict[int, int], n: int) -> NDArray[np.intp]:
+def _basis_states(bit: dict[int, int], n: int) -> NDArray[np.intp]:
     """Basis state (Qiskit order) at every position of a layout."""
     position = np.arange(1 << n)
     out = np.zeros_like(position)
@@ -291,8 +282,76 @@ def _reorder_index(bit: dict[int, int], n: int) -> NDArray[np.intp]:
     return out.astype(np.intp)
 
 
-def make_step(item: Item, before: Sequence[int]) -> Step:
-    """The executable step of a scheduled item, for the layout that the previous step leaves."""
-    if isinstance(item, Wide):
-        return PhaseStep(item.run, before)
-    return ConstantBlock(item, before) if item.constant else SampleBlock(item, before)
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One way to apply a block: the layout to move to (or None), the end of the product, the layout after it."""
+
+    cost: float
+    move_to: Layout | None
+    end: End
+    after: Layout
+
+
+def _choices(qubits: Sequence[int], before: Layout, mixed: bool) -> Iterator[_Choice]:
+    inside = tuple(q for q in before if q in qubits)
+    rest = tuple(q for q in before if q not in qubits)
+    first = before.index(inside[0])
+    if before[first : first + len(inside)] == inside:
+        right = 2 ** (len(before) - first - len(inside))
+        if first == 0 or right == 1:
+            transposed = 0.3 if mixed else 0.05  # a real matrix meets a complex state as a complex one there
+            yield _Choice(0.0 if first == 0 else transposed, None, "front", (*inside, *rest))
+            yield _Choice(transposed, None, "back", (*rest, *inside))
+        elif right >= _MIN_COLUMNS:
+            yield _Choice(_MIDDLE_COST, None, "middle", before)
+    front, back = (*inside, *rest), (*rest, *inside)
+    for arranged in (front, back):
+        if arranged != before:
+            yield _Choice(_MOVE_COST, arranged, "front", front)
+            yield _Choice(_MOVE_COST + 0.05, arranged, "back", back)
+
+
+def plan_steps(items: Sequence[Item], num_qubits: int) -> tuple[list[Step], Layout]:
+    """Steps of a schedule, with layouts chosen together by a beam search over where every block leaves its qubits.
+
+    Returns
+    -------
+    steps : list of Step
+    layout : tuple of int
+        The layout of the final state, most significant bit first.
+    """
+    start: Layout = tuple(reversed(range(num_qubits)))
+    beam: dict[Layout, tuple[float, tuple[Any, ...]]] = {start: (0.0, ())}
+    for item in items:
+        if isinstance(item, Wide):
+            continue  # leaves the layout alone
+        grown: dict[Layout, tuple[float, tuple[Any, ...]]] = {}
+        mixed = is_real_block(item)
+        for layout, (cost, history) in beam.items():
+            for choice in _choices(item.qubits, layout, mixed):
+                total = cost + choice.cost
+                if choice.after not in grown or total < grown[choice.after][0]:
+                    grown[choice.after] = (total, (history, choice))
+        beam = dict(sorted(grown.items(), key=lambda entry: entry[1][0])[:_BEAM])
+    history = min(beam.values(), key=lambda entry: entry[0])[1]
+    choices: list[_Choice] = []
+    while history:
+        history, choice = history
+        choices.append(choice)
+    return _make_steps(items, choices[::-1], start)
+
+
+def _make_steps(items: Sequence[Item], choices: Sequence[_Choice], layout: Layout) -> tuple[list[Step], Layout]:
+    steps: list[Step] = []
+    remaining = iter(choices)
+    for item in items:
+        if isinstance(item, Wide):
+            steps.append(PhaseStep(item.run, layout))
+            continue
+        choice = next(remaining)
+        if choice.move_to is not None:
+            steps.append(Move(layout, choice.move_to))
+            layout = choice.move_to
+        steps.append(Block(item, layout, choice.end))
+        layout = choice.after
+    return steps, layout

@@ -110,8 +110,8 @@ class FeatureMap(BaseEstimator, ABC):
         circuit = _BUILT.get(key)
         if circuit is None:
             circuit = self._circuit(x)
-            while len(_BUILT) >= _MAX_BUILT:
-                _BUILT.pop(next(iter(_BUILT)), None)
+            if len(_BUILT) >= _MAX_BUILT:  # list(): a copy, since other threads may be building too
+                _BUILT.pop(list(_BUILT)[0], None)  # noqa: RUF015
             _BUILT[key] = circuit
         return circuit.copy()
 

@@ -63,7 +63,7 @@ class ZZFeatureMap(FeatureMap):
     >>> ZZFeatureMap()
     ZZFeatureMap()
     >>> print(ZZFeatureMap().resources(30))
-    30 qubits, 294 gates (116 CX), depth 97 (60 two-qubit), all-to-all
+    30 qubits, 294 gates (116 CX), depth 97 (62 two-qubit), all-to-all
     >>> ZZFeatureMap(entanglement="coupling", coupling=[(0, 1), (1, 2), (1, 3)]).resources(3).num_cx
     8
     """

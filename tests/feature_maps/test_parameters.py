@@ -130,6 +130,14 @@ def test_an_invalid_value_equal_to_a_valid_one_is_still_refused() -> None:
         ZZFeatureMap(reps=True).build(3)
 
 
+def test_the_cache_of_built_circuits_is_bounded() -> None:
+    from qkernels.feature_maps._base import _BUILT, _MAX_BUILT
+
+    for i in range(_MAX_BUILT + 20):
+        CPMap(angles=(0.01 * i, 0, 0, 0, 0, 0)).build(2)
+    assert len(_BUILT) == _MAX_BUILT
+
+
 def test_every_point_of_a_grid_builds() -> None:
     grid = ParameterGrid({"reps": [1, np.int64(2)], "entanglement": ["linear", "full"]})
     counts = [clone(ZZFeatureMap()).set_params(**point).build(4).count_ops()["cx"] for point in grid]

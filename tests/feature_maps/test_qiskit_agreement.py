@@ -42,8 +42,8 @@ PAULIS = [["Z", "ZZ"], ["Z", "YY"], ["X", "ZX"], ["Y", "XY", "ZZ"], ["Z", "IX"],
 @pytest.mark.parametrize("entanglement", ["linear", "full", "circular", "pairwise", "reverse_linear", "sca"])
 @pytest.mark.parametrize("paulis", PAULIS, ids="+".join)
 def test_pauli_equals_qiskit(paulis: list[str], entanglement: str, n_features: int) -> None:
-    # Three repetitions, so that "sca" goes through more than one rotation; Paulis that do not commute, so that
-    # the order of the blocks counts.
+    # Three repetitions, so that "sca" goes through more than one rotation; Paulis that do not commute:
+    # their order counts.
     theirs = pauli_feature_map(n_features, reps=3, entanglement=entanglement, paulis=paulis)
     ours = PauliFeatureMap(reps=3, paulis=paulis, entanglement=entanglement, data_map="havlicek")
     assert distance(ours, theirs, n_features) < 1e-10

@@ -1,0 +1,92 @@
+"""Commands and options."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qkernels._errors import QKernelsError
+
+MAX_WIDTH = 110
+"""Columns; sentences wider than this are hard to read."""
+
+DEFAULT_JOBS = min(os.cpu_count() or 1, 4)
+"""A process takes seconds to start and 300 MB; the demo is short."""
+
+app = typer.Typer(
+    name="qkernels",
+    help="Quantum kernels: an honest comparison on your table, and what it would cost on a device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without "±" shows "?" instead of a traceback
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qkernels {version('qkernels')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the command itself; makes `demo` a subcommand although it is the only one."""
+
+
+@app.command()
+def demo(
+    dataset: Annotated[
+        str, typer.Option(help="breast_cancer, digits, iris, wine, or a CSV file with a header line.")
+    ] = "breast_cancer",
+    target: Annotated[str | None, typer.Option(help="Column of the classes, for a CSV file.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for pictures and results.json.")] = Path("qkernels-demo"),
+    features: Annotated[int, typer.Option(min=2, max=12, help="Principal components kept.")] = 8,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="Outer folds.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, max=20, help="Repeats of the outer folds.")] = 2,
+    max_rows: Annotated[int, typer.Option(min=20, help="Larger tables are sampled down to this many rows.")] = 600,
+    shots: Annotated[int, typer.Option(min=1, help="Shots per kernel entry, for the verdict.")] = 4096,
+    device: Annotated[str, typer.Option(help="Device model that circuits are routed on.")] = "fake_fez",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of folds and samples.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes. Default: one per core, at most 4.")] = DEFAULT_JOBS,
+) -> None:
+    """Compare quantum kernels with a tuned RBF kernel: is a device worth it on this table?
+
+    Nested cross-validation; scaling, PCA, bandwidth and C are chosen inside each training fold. Simulates exactly; no
+    account is needed and nothing is sent anywhere.
+    """
+    # Imported here: --help must not wait for Qiskit and matplotlib.
+    from rich.console import Console
+
+    from qkernels.cli._demo import Settings, run_demo
+
+    settings = Settings(dataset, target, output, features, folds, repeats, max_rows, shots, device, seed, jobs)
+    console = Console(highlight=False)
+    if console.width > MAX_WIDTH:
+        console.width = MAX_WIDTH
+    try:
+        with warnings.catch_warnings():
+            # Warnings are for people who write code; what matters here is in the report.
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for worker processes
+            run_demo(settings, console)
+    except QKernelsError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,229 @@
+"""`qkernels demo`: table in, comparison, verdict and pictures out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.providers import BackendV2
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sklearn.base import BaseEstimator
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.pipeline import Pipeline
+
+from qkernels._errors import InvalidDataError
+from qkernels.circuits import Resources
+from qkernels.cli._models import INNER_FOLDS, Model, build_models, preprocessing
+from qkernels.cli._record import write_record
+from qkernels.cli._report import print_header, print_results
+from qkernels.cli._tables import Table, check_folds, load_table, subsample
+from qkernels.diagnostics import (
+    FoldScores,
+    Verdict,
+    best_fit_rbf,
+    compare_models,
+    corrected_interval,
+    off_diagonal_statistics,
+    qpu_verdict,
+)
+from qkernels.kernels import FidelityKernel
+from qkernels.plotting import BandwidthDisplay, GramDisplay, bandwidth_figure, gram_figure
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options of the command, see `qkernels demo --help`."""
+
+    dataset: str
+    target: str | None
+    output: Path
+    features: int
+    folds: int
+    repeats: int
+    max_rows: int
+    shots: int
+    device: str
+    seed: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What was found about one model.
+
+    Attributes
+    ----------
+    model : Model
+    scores : FoldScores
+    chosen : mapping from str to tuple of float
+        What each outer fold chose, by parameter ("C", and "bandwidth" or "gamma").
+    resources : Resources or None
+    verdict : Verdict or None
+        None for classical models.
+    """
+
+    model: Model
+    scores: FoldScores
+    chosen: Mapping[str, tuple[float, ...]]
+    resources: Resources | None = None
+    verdict: Verdict | None = None
+
+    def typical(self, parameter: str) -> float:
+        """The (lower) median of the folds' choices, itself a value of the grid."""
+        return sorted(self.chosen[parameter])[(len(self.chosen[parameter]) - 1) // 2]
+
+
+def run_demo(settings: Settings, console: Console) -> None:
+    """Run the demo and print to `console`.
+
+    Raises
+    ------
+    QKernelsError
+        If the table, the output folder or an option can't be used.
+    """
+    start = perf_counter()
+    table = subsample(load_table(settings.dataset, settings.target), settings.max_rows, settings.seed)
+    check_folds(table, settings.folds, INNER_FOLDS)
+    _make_folder(settings.output)
+    device = _device(settings.device)
+    num_components = _num_components(table, settings)
+    models = build_models(num_components, table.X.shape[1], settings.seed)
+    print_header(console, table, settings, num_components)
+
+    resources = {
+        model.name: model.feature_map.resources(num_components, device) for model in models if model.feature_map
+    }
+    scores, searches = _cross_validate(models, table, settings, console)
+    features = Pipeline(preprocessing(num_components)).fit_transform(table.X)
+    outcomes, grams = [], []
+    for model in models:
+        outcome = Outcome(model, scores[model.name], _chosen(searches[model.name]), resources.get(model.name))
+        gram = _gram(outcome, features)
+        if gram is not None:
+            width = "bandwidth" if model.feature_map else "gamma"
+            grams.append(GramDisplay(gram, table.y, name=f"{model.name}, {width} {outcome.typical(width):.2g}"))
+        outcomes.append(_judge(outcome, gram, features, scores[models[0].name], settings.shots))
+
+    print_results(console, outcomes, table, settings, device)
+    _draw(outcomes, searches, grams, table, settings.output)
+    seconds = perf_counter() - start
+    write_record(settings.output / "results.json", outcomes, table, settings, num_components, seconds)
+    console.print(f"\n{seconds:.0f} s. In {settings.output}: accuracy.png, kernels.png, results.json", soft_wrap=True)
+
+
+def _cross_validate(
+    models: Sequence[Model], table: Table, settings: Settings, console: Console
+) -> tuple[dict[str, FoldScores], dict[str, list[BaseEstimator]]]:
+    """Score all models on the same outer folds; return their fitted searches too."""
+    searches: dict[str, list[BaseEstimator]] = defaultdict(list)
+    rounds = settings.folds * settings.repeats
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(models[0].name, total=rounds * len(models))
+
+        def note(name: str, fold: int, search: BaseEstimator, score: float) -> None:
+            del search.best_estimator_  # its kernel matrix is not needed any more
+            searches[name].append(search)
+            progress.update(task, description=name, advance=1)
+            if not console.is_terminal and fold == rounds - 1:
+                console.print(f"  {name}: {rounds} folds done")
+
+        scores = compare_models(
+            {model.name: model.search for model in models},
+            table.X,
+            table.y,
+            n_splits=settings.folds,
+            n_repeats=settings.repeats,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+            on_fold=note,
+        )
+    return scores, searches
+
+
+def _chosen(searches: Sequence[BaseEstimator]) -> dict[str, tuple[float, ...]]:
+    return {
+        name.split("__")[-1]: tuple(float(search.best_params_[name]) for search in searches)
+        for name in searches[0].best_params_
+    }
+
+
+def _gram(outcome: Outcome, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The kernel matrix of all rows at the bandwidth that folds chose; None for a model on other features."""
+    if outcome.model.feature_map is not None:
+        kernel = FidelityKernel(outcome.model.feature_map, bandwidth=outcome.typical("bandwidth"))
+        return np.asarray(kernel(features))
+    if "pca" in outcome.model.search.estimator.named_steps:
+        return np.asarray(rbf_kernel(features, gamma=outcome.typical("gamma")))
+    return None
+
+
+def _judge(
+    outcome: Outcome,
+    gram: NDArray[np.float64] | None,
+    features: NDArray[np.float64],
+    rbf_scores: FoldScores,
+    shots: int,
+) -> Outcome:
+    if outcome.model.feature_map is None or gram is None:
+        return outcome
+    verdict = qpu_verdict(
+        interval=corrected_interval(outcome.scores, rbf_scores),
+        off_diagonals=off_diagonal_statistics(gram, shots=shots),
+        rbf=best_fit_rbf(gram, features),
+    )
+    return Outcome(outcome.model, outcome.scores, outcome.chosen, outcome.resources, verdict)
+
+
+def _draw(
+    outcomes: Sequence[Outcome],
+    searches: Mapping[str, Sequence[BaseEstimator]],
+    grams: Sequence[GramDisplay],
+    table: Table,
+    folder: Path,
+) -> None:
+    curves = [
+        BandwidthDisplay.from_search(searches[outcome.model.name], name=outcome.model.name)
+        for outcome in outcomes
+        if outcome.model.feature_map is not None
+    ]
+    tuned = np.mean([search.best_score_ for search in searches[outcomes[0].model.name]])
+    largest = np.unique(table.y, return_counts=True)[1].max() / len(table.y)
+    figure = bandwidth_figure(
+        curves,
+        references={"tuned RBF SVM": float(tuned), "largest class": float(largest)},
+        xlabel="bandwidth (radians; features have root-mean-square norm 1)",
+        ylabel="accuracy on inner folds, best C",
+        title=f"{table.name}: accuracy against bandwidth",
+    )
+    figure.savefig(folder / "accuracy.png", dpi=130)
+    title = f"{table.name}: kernel matrices, rows sorted by class (each has its own colour scale)"
+    gram_figure(grams, shared_scale=False, title=title).savefig(folder / "kernels.png", dpi=130)
+
+
+def _num_components(table: Table, settings: Settings) -> int:
+    """Components that every inner training part can be projected on."""
+    outer = len(table.y) * (settings.folds - 1) // settings.folds
+    inner = outer * (INNER_FOLDS - 1) // INNER_FOLDS
+    return max(1, min(settings.features, int(table.X.shape[1]), inner - 1))
+
+
+def _device(name: str) -> BackendV2:
+    from qkernels_hardware import device_model  # imports the vendor's client
+
+    return device_model(name)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / "results.json"
+        probe.touch()
+    except OSError as error:
+        raise InvalidDataError(f"--output: cannot write to {path}: {error.strerror}; choose another folder.") from None

@@ -1,0 +1,177 @@
+"""Positive semidefiniteness: what repairs it, and the warning where nothing does."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh, eigvalsh
+
+from qkernels._errors import InvalidDataError, InvalidParameterError, NotPSDWarning
+from qkernels.kernels._correction import Correction
+from qkernels.programs import Overlaps
+
+__all__ = ["ClipSpectrum", "warn_if_not_psd"]
+
+Values = NDArray[np.float64]
+
+NOT_PSD_RTOL = 1e-6
+"""λ_min below −1e-6 λ_max is no rounding: double precision leaves 1e-15 N, single-precision states some 1e-7."""
+
+WEIGHT_FLOOR = 1e-6
+"""Relative weight given to samples of weight 0, which keeps the weighted problem invertible."""
+
+
+class ClipSpectrum(Correction):
+    r"""Repair a kernel matrix by setting its negative eigenvalues to 0.
+
+    The result is the nearest positive semidefinite matrix in Frobenius norm; with sample weights w, in the weighted
+    norm :math:`\sum_{ij} w_i w_j (K_{ij} - P_{ij})^2`, so that a weight of 2 is the same as a repeated sample. The
+    cross block K(X_new, X_fit) goes through the same linear map, so that ``transform(X_fit)`` equals
+    ``fit_transform(X_fit)``.
+
+    Parameters
+    ----------
+    rtol : float, default=1e-10
+        Eigenvalues up to ``rtol`` times the largest count as 0. A matrix whose smallest eigenvalue is not below
+        ``-rtol`` times the largest is positive semidefinite and is left alone, bit by bit.
+
+    Attributes
+    ----------
+    eigenvalues_ : ndarray of shape (n_fit,)
+        Of the (weighted) training matrix before clipping, ascending.
+    map_ : ndarray of shape (n_fit, n_fit), or None
+        K P is the clipped matrix, and K(X_new, X_fit) P the clipped cross block; None where nothing was clipped.
+
+    See Also
+    --------
+    FidelityKernel : uses it where values are sampled or noisy, unless `corrections` says otherwise.
+
+    Notes
+    -----
+    Cost: one ``eigh`` of the symmetrised matrix, O(N³). ``eig`` with V diag Vᵀ, used by some libraries, is wrong where
+    eigenvalues coincide: its eigenvectors are not orthogonal there.
+
+    With :math:`A = D^{1/2} K D^{1/2}`, D = diag(w), and Π the projector on the eigenvectors of A above 0, the map is
+    :math:`P = D^{1/2} Π D^{-1/2}`.
+
+    References
+    ----------
+    Wang et al., "Towards understanding the power of quantum kernels in the NISQ era", arXiv:2103.16774.
+    Hubregtsen et al., "Training quantum embedding kernels on near-term quantum computers", arXiv:2105.02276.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qkernels import ClipSpectrum
+    >>> K = np.array([[1.0, 0.9, 0.2], [0.9, 1.0, 0.9], [0.2, 0.9, 1.0]])
+    >>> clip = ClipSpectrum().fit(K)
+    >>> bool(clip.eigenvalues_[0] < 0)
+    True
+    >>> bool(np.linalg.eigvalsh(clip.transform_gram(K))[0] > -1e-12)
+    True
+    """
+
+    guarantees_psd: ClassVar[bool] = True
+
+    def __init__(self, rtol: float = 1e-10) -> None:
+        self.rtol = rtol
+
+    def fit(self, gram: Values, overlaps: Overlaps | None = None, sample_weight: Values | None = None) -> Self:
+        """Find the eigenvalues to clip.
+
+        Parameters
+        ----------
+        gram : ndarray of shape (n_fit, n_fit)
+            Training matrix; its symmetric part is used.
+        overlaps : Overlaps, optional
+            Not used.
+        sample_weight : ndarray of shape (n_fit,), optional
+            Weights >= 0; samples of weight 0 count 1e-6 of the largest.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidParameterError
+            `rtol` is not a number in [0, 1).
+        InvalidDataError
+            `gram` is not square.
+        """
+        rtol = self.rtol
+        if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 0 <= rtol < 1:
+            raise InvalidParameterError(f"rtol of ClipSpectrum must be a number in [0, 1), got {rtol!r}.")
+        gram = np.asarray(gram, dtype=np.float64)
+        if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
+            raise InvalidDataError(f"gram of ClipSpectrum must be a square matrix, got shape {gram.shape}.")
+        root = np.ones(len(gram))
+        if sample_weight is not None:
+            weights = np.asarray(sample_weight, dtype=np.float64)
+            root = np.sqrt(np.maximum(weights, WEIGHT_FLOOR * weights.max()))
+        symmetric = 0.5 * (gram + gram.T) * np.outer(root, root)
+        self.eigenvalues_, vectors = eigh(symmetric, check_finite=True)
+        edge = float(rtol) * max(self.eigenvalues_[-1], 0.0)
+        if self.eigenvalues_[0] >= -max(edge, len(gram) * np.finfo(np.float64).eps):
+            self.map_: Values | None = None
+            return self
+        kept = vectors[:, self.eigenvalues_ > edge]
+        self.map_ = (root[:, None] * kept) @ (kept.T / root)
+        return self
+
+    def transform_gram(self, gram: Values) -> Values:
+        """Clip the training matrix.
+
+        Parameters
+        ----------
+        gram : ndarray of shape (n_fit, n_fit)
+            The matrix given to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_fit, n_fit)
+            Exactly symmetric where something was clipped; otherwise `gram` itself.
+        """
+        if self.map_ is None:
+            return gram
+        clipped = 0.5 * (gram + gram.T) @ self.map_
+        return np.asarray(0.5 * (clipped + clipped.T))
+
+    def transform_cross(self, cross: Values, overlaps: Overlaps | None = None) -> Values:
+        """Apply the same linear map to K(X_new, X_fit).
+
+        Parameters
+        ----------
+        cross : ndarray of shape (n_new, n_fit)
+        overlaps : Overlaps, optional
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n_new, n_fit)
+        """
+        return cross if self.map_ is None else np.asarray(cross @ self.map_)
+
+
+def warn_if_not_psd(gram: Values, stderr: Values | None, owner: str) -> None:
+    """Warn about a training matrix that is clearly not positive semidefinite: λ_min < −1e-6 λ_max."""
+    eigenvalues = eigvalsh(0.5 * (gram + gram.T))
+    smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
+    if smallest >= -NOT_PSD_RTOL * max(largest, 0.0):
+        return
+    noise = ""
+    if stderr is not None:
+        # A symmetric random matrix of entries with deviation σ has eigenvalues within ±2σ√N (Wigner's semicircle).
+        edge = 2.0 * float(np.sqrt(np.mean(stderr**2))) * float(np.sqrt(len(gram)))
+        noise = f" (sampling alone explains about {-edge:.2g})"
+    warnings.warn(
+        f"The training matrix of {owner} has eigenvalues down to {smallest:.3g}{noise}, and its corrections do not "
+        "repair it: solvers that need a positive semidefinite matrix may fail or find a wrong optimum. Add "
+        "ClipSpectrum() as the last of corrections, or leave corrections=None.",
+        NotPSDWarning,
+        stacklevel=3,
+    )

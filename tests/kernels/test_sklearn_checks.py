@@ -1,0 +1,32 @@
+"""scikit-learn's own checks on the kernel as a transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from qkernels import AutoEngine, CPMap, FidelityKernel
+
+
+def expected_failures(_: FidelityKernel) -> dict[str, str]:
+    return {
+        "check_sample_weight_equivalence_on_dense_data": "the columns of transform are the fitted rows, so fitting "
+        "repeated rows gives more columns than fitting weighted rows"
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix:UserWarning")
+@parametrize_with_checks(
+    [FidelityKernel(), FidelityKernel(engine=AutoEngine(shots=100, seed=0))],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn(estimator: FidelityKernel, check: Callable[[FidelityKernel], None]) -> None:
+    check(estimator)
+
+
+def test_map_that_takes_no_single_feature_passes_the_check_of_one_feature() -> None:
+    from sklearn.utils.estimator_checks import check_fit2d_1feature
+
+    check_fit2d_1feature("FidelityKernel", FidelityKernel(CPMap()))
