@@ -35,11 +35,14 @@ _MAX_DEGREE = 4
 _MAX_PARTIALS = 500
 """Give up the polynomial route beyond this many derivatives of one expression."""
 
-_MAX_TEXT = 4000
+_MAX_TEXT = 500
 """Characters of a derivative beyond which it is not differentiated again."""
 
-_FUNCTION_CALL = re.compile(r"[A-Za-z]\(")
-"""``sin(…)``, ``abs(…)`` and the like in the text of an expression."""
+_NOT_POLYNOMIAL = re.compile(r"[A-Za-z]\(|/\s*[^\d\s]|\*\*(?!\d+(?![\d.]))")
+"""``sin(…)``, ``…/(…)``, ``…**0.5`` and the like in the text of an expression."""
+
+_FINGERPRINT_POINTS = 8
+"""Points at which an expression that is no polynomial is compared with others."""
 
 _CHECK_RTOL = 1e-9
 """Agreement asked between a fast evaluator and Qiskit's own value at the probe points (angles are O(1))."""
@@ -84,7 +87,7 @@ def _looks_polynomial(expression: ParameterExpression, positions: Sequence[int])
 
     The derivatives of |x| or of a nested quotient grow without end, so they must not be formed on suspicion.
     """
-    if _FUNCTION_CALL.search(str(expression)):
+    if _NOT_POLYNOMIAL.search(str(expression)):
         return False
     times = np.linspace(0.2, 1.0, _MAX_DEGREE + 4)
     values = [_qiskit_value(expression, {i: float(t) * _probe_value(i, 0) for i in positions}) for t in times]
@@ -131,6 +134,41 @@ def _polynomial(expression: ParameterExpression, positions: Sequence[int]) -> Po
     raise _NotPolynomial
 
 
+def _centre(polynomial: Polynomial) -> dict[int, float]:
+    """Stationary point of a quadratic polynomial, by position; empty for other degrees.
+
+    ``(c − x)(c − y)`` expanded about zero cancels for data near c. About its stationary point the linear terms vanish
+    and nothing cancels.
+    """
+    if max((len(m) for m in polynomial), default=0) != 2:
+        return {}
+    positions = sorted({i for m in polynomial if len(m) == 2 for i in m})
+    place = {i: k for k, i in enumerate(positions)}
+    hessian, gradient = np.zeros((len(positions), len(positions))), np.zeros(len(positions))
+    for m, c in polynomial.items():
+        if len(m) == 2:
+            hessian[place[m[0]], place[m[1]]] += c
+            hessian[place[m[1]], place[m[0]]] += c
+        elif len(m) == 1 and m[0] in place:
+            gradient[place[m[0]]] += c
+    if not gradient.any():
+        return {}
+    point = np.linalg.lstsq(hessian, -gradient, rcond=None)[0]
+    if np.abs(hessian @ point + gradient).max() > 1e-12 * np.abs(gradient).max():
+        return {}  # degenerate: linear along some direction, so there is no stationary point
+    return {i: float(p) for i, p in zip(positions, point, strict=True)}
+
+
+def _about_centre(angle: _Angle) -> Polynomial:
+    """The polynomial in ``v_i − centre_i``: the same quadratic terms, no linear terms in the centred variables."""
+    polynomial = angle.polynomial or {}
+    if not angle.centre:
+        return polynomial
+    at_centre = _qiskit_value(angle.expression, {i: angle.centre.get(i, 0.0) for i in angle.positions})
+    kept = {m: c for m, c in polynomial.items() if len(m) == 2 or (len(m) == 1 and m[0] not in angle.centre)}
+    return {(): at_centre.real, **kept}
+
+
 def _polynomial_value(polynomial: Polynomial, values: Mapping[int, float]) -> float:
     return math.fsum(c * math.prod(values[i] for i in m) for m, c in polynomial.items())
 
@@ -142,14 +180,16 @@ def _close(value: complex, reference: complex) -> bool:
 class _Angle:
     """One distinct expression: its canonical text and, if it is one, its polynomial."""
 
-    __slots__ = ("expression", "polynomial", "positions", "text")
+    __slots__ = ("centre", "expression", "is_complex", "polynomial", "positions", "text")
 
     def __init__(self, expression: ParameterExpression) -> None:
         self.expression = expression
         self.positions = sorted(int(p.name[1:]) for p in expression.parameters)
         probes = [{i: _probe_value(i, which) for i in self.positions} for which in (0, 1)]
         reference = [_qiskit_value(expression, values) for values in probes]
+        self.is_complex = all(cmath.isfinite(r) and abs(r.imag) > 1e-12 * (1.0 + abs(r)) for r in reference)
         self.polynomial: Polynomial | None = None
+        self.centre: dict[int, float] = {}
         try:
             if not _looks_polynomial(expression, self.positions):
                 raise _NotPolynomial
@@ -159,12 +199,22 @@ class _Angle:
         except (_NotPolynomial, RuntimeError, TypeError, ValueError, OverflowError, ZeroDivisionError):
             pass
         if self.polynomial is not None:
+            self.centre = _centre(self.polynomial)
             self.text = "poly:" + ";".join(
                 f"{','.join(map(str, m))}={c!r}" for m, c in sorted(self.polynomial.items())
             )
         else:
-            # The printed form identifies the structure; exact values at two points guard against printed rounding.
-            self.text = f"expr:{expression}|{reference!r}"
+            # Qiskit orders terms by parameter names, so the printed form depends on them; values do not.
+            self.text = f"expr:{self.positions}:{_fingerprint(expression, self.positions)}"
+
+
+def _fingerprint(expression: ParameterExpression, positions: Sequence[int]) -> str:
+    """Values at generic points on both sides of zero, to 12 digits: what identifies a function here."""
+    values = []
+    for which in range(_FINGERPRINT_POINTS):
+        stretch = (1.0, -1.0, 2.7, -3.1)[which % 4]
+        values.append(_qiskit_value(expression, {i: stretch * _probe_value(i, which) for i in positions}))
+    return ",".join(f"{v.real:.11e}{v.imag:+.11e}j" if cmath.isfinite(v) else "nan" for v in values)
 
 
 class AngleTable:
@@ -184,12 +234,16 @@ class AngleTable:
     def __init__(self, positions: Mapping[Parameter, int]) -> None:
         self._positions = dict(positions)
         self._angles: list[_Angle] = []
-        self._by_expression: dict[ParameterExpression, int] = {}
+        self._by_expression: dict[str, int] = {}
         self._by_text: dict[str, int] = {}
         self._compiled: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
 
     def __len__(self) -> int:
         return len(self._angles)
+
+    def position(self, parameter: Parameter) -> int:
+        """Column of a parameter in ``[x, theta]``."""
+        return self._positions[parameter]
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -201,16 +255,38 @@ class AngleTable:
         """Coefficients by monomial (tuples of columns of ``[x, theta]``), None where an angle is no polynomial."""
         return tuple(a.polynomial for a in self._angles)
 
-    def add(self, expression: ParameterExpression) -> int:
-        """Register an expression and return its slot; equal expressions share one."""
-        slot = self._by_expression.get(expression)
+    def add(self, expression: ParameterExpression, where: str) -> int:
+        """Register an expression; equal expressions share a slot.
+
+        Parameters
+        ----------
+        expression : ParameterExpression
+        where : str
+            The instruction, for error messages.
+
+        Returns
+        -------
+        int
+            The column of `evaluate`.
+
+        Raises
+        ------
+        UnsupportedCircuitError
+            The expression is complex at generic real values.
+        """
+        name = str(expression)  # names are unique within a circuit; Qiskit cannot hash every expression
+        slot = self._by_expression.get(name)
         if slot is None:
             angle = _Angle(canonical_expression(expression, self._positions))
+            if angle.is_complex:
+                raise UnsupportedCircuitError(
+                    f"{where} has the angle {expression}, which is complex for real data; angles must be real."
+                )
             slot = self._by_text.setdefault(angle.text, len(self._angles))
             if slot == len(self._angles):
                 self._angles.append(angle)
                 self._compiled = None
-            self._by_expression[expression] = slot
+            self._by_expression[name] = slot
         return slot
 
     def evaluate(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -249,7 +325,7 @@ class AngleTable:
 
 def _compile(angles: Sequence[_Angle]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     polynomial_slots = [k for k, a in enumerate(angles) if a.polynomial is not None]
-    sum_polynomials = _compile_polynomials([angles[k].polynomial or {} for k in polynomial_slots])
+    sum_polynomials = _compile_polynomials([angles[k] for k in polynomial_slots])
     others = [(k, _compile_general(a)) for k, a in enumerate(angles) if a.polynomial is None]
 
     def evaluate(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -262,18 +338,19 @@ def _compile(angles: Sequence[_Angle]) -> Callable[[NDArray[np.float64]], NDArra
     return evaluate
 
 
-def _compile_polynomials(
-    polynomials: Sequence[Polynomial],
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Sum the t-th terms of all polynomials at once: two gathers and a few element-wise products per t."""
+def _compile_polynomials(angles: Sequence[_Angle]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Sum the t-th terms of all polynomials at once: a gather and a few element-wise products per t."""
+    polynomials = [_about_centre(a) for a in angles]
     n_terms = max((len(p) for p in polynomials), default=0)
     degree = max((len(m) for p in polynomials for m in p), default=0)
     coefficient = np.zeros((n_terms, len(polynomials)))
     column = np.zeros((n_terms, degree, len(polynomials)), dtype=np.intp)  # column 0 is the constant 1
-    for k, polynomial in enumerate(polynomials):
+    centre = np.zeros((n_terms, degree, len(polynomials)))
+    for k, (angle, polynomial) in enumerate(zip(angles, polynomials, strict=True)):
         for t, (monomial, c) in enumerate(sorted(polynomial.items())):
             coefficient[t, k] = c
             column[t, : len(monomial), k] = np.add(monomial, 1)
+            centre[t, : len(monomial), k] = [angle.centre.get(i, 0.0) for i in monomial]
 
     def evaluate(values: NDArray[np.float64]) -> NDArray[np.float64]:
         with_one = np.concatenate([np.ones((values.shape[0], 1)), values], axis=1)
@@ -282,7 +359,7 @@ def _compile_polynomials(
             term = np.broadcast_to(coefficient[t], total.shape)
             for factor in range(degree):
                 if column[t, factor].any():
-                    term = term * with_one[:, column[t, factor]]
+                    term = term * (with_one[:, column[t, factor]] - centre[t, factor])
             total += term
         return total
 

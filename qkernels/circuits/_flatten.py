@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import (
     AnnotatedOperation,
     Barrier,
+    BoxOp,
     ControlFlowOp,
     Delay,
     Instruction,
@@ -23,6 +24,7 @@ from qiskit.circuit import (
     Reset,
 )
 from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
+from qiskit.quantum_info import Operator
 
 from qkernels._errors import InvalidParameterError, UnsupportedCircuitError
 from qkernels.circuits._decompose import definition_of, written_out
@@ -56,6 +58,8 @@ class FlatOp:
         Canonical text, the op's part of the program key.
     gate : Operation or None
         Only for ``"bound"``: the gate whose parameters are replaced by numbers, sample by sample.
+    free : tuple of Parameter
+        Only for ``"bound"``: the parameters that `angles` belong to.
     """
 
     name: str
@@ -64,6 +68,7 @@ class FlatOp:
     matrix: NDArray[np.complex128] | None
     text: str
     gate: Operation | None = None
+    free: tuple[Parameter, ...] = ()
 
     @property
     def is_directive(self) -> bool:
@@ -181,6 +186,9 @@ class _Walker:
 
     def _take(self, op: Operation, qubits: tuple[int, ...], position: str) -> None:
         where = f"Instruction {op.name!r} at position {position}"
+        if isinstance(op, BoxOp):
+            self.walk(op.blocks[0], qubits, f"{position}.")
+            return
         if isinstance(op, ControlFlowOp):
             raise UnsupportedCircuitError(
                 f"{where} is classical control flow, which a feature map cannot have. Unroll it into plain gates."
@@ -205,7 +213,7 @@ class _Walker:
                 )
             return
         if isinstance(op, Delay):
-            self._append("delay", qubits, f"{op.duration!r}{op.unit}")
+            self._append("delay", qubits, f"{_angle_text([self._angle(op.duration, where)])}{op.unit}")
             return
         self._take_gate(op, qubits, position, where)
 
@@ -220,11 +228,21 @@ class _Walker:
         elif name is not None and self._take_standard(name, op, qubits, where):
             pass
         elif isinstance(op, AnnotatedOperation):
-            self.walk(written_out(op, "flatten", position), qubits, f"{position}.")
+            self._take_annotated(op, qubits, position, where)
         elif (definition := definition_of(op)) is not None:
             self.walk(definition, qubits, f"{position}.")
         else:
             self._append_matrix(op, qubits, where)
+
+    def _take_annotated(
+        self, op: AnnotatedOperation, qubits: tuple[int, ...], position: str, where: str
+    ) -> None:
+        try:
+            definition = written_out(op, "flatten", position)
+        except UnsupportedCircuitError:  # no gate form; it may still have a matrix once its parameters are numbers
+            self._append_matrix(op, qubits, where)
+        else:
+            self.walk(definition, qubits, f"{position}.")
 
     def _take_standard(self, name: str, op: Instruction, qubits: tuple[int, ...], where: str) -> bool:
         """Append a gate of the standard library; False where its definition has to be used."""
@@ -237,7 +255,7 @@ class _Walker:
             self._push(FlatOp(name, qubits, angles, None, f"{name}({_angle_text(angles)}){qubits}"))
             return True
         constants = tuple(require_real(p, where) for p in op.params)
-        matrix = np.asarray(op.to_matrix(), dtype=complex)
+        matrix = _matrix(_with_numbers(op, constants), where)
         text = f"{name}{'' if closed else f'/o{controls}'}({_angle_text(constants)}){qubits}"
         self._push(FlatOp(name if closed else "unitary", qubits, constants if closed else (), matrix, text))
         return True
@@ -250,7 +268,7 @@ class _Walker:
 
     def _angle(self, parameter: ParameterExpression | float, where: str) -> int | float:
         if isinstance(parameter, ParameterExpression) and parameter.parameters:
-            return self.angles.add(parameter)
+            return self.angles.add(parameter, where)
         return require_real(parameter, where)
 
     def _append(self, name: str, qubits: tuple[int, ...], detail: str = "") -> None:
@@ -263,12 +281,12 @@ class _Walker:
                 f"{where} is a matrix on {len(qubits)} qubits; at most {_MAX_MATRIX_QUBITS} are taken. "
                 "Give it a definition in smaller gates."
             )
-        params = list(getattr(op, "params", []))
-        if any(isinstance(p, ParameterExpression) and p.parameters for p in params):
-            angles = tuple(self._angle(p, where) for p in params)
-            probe = _bound_matrix(op, [0.1 * (i + 1) for i in range(len(params))], where)
-            text = f"bound:{_digest(probe)}({_angle_text(angles)}){qubits}"
-            self._push(FlatOp("bound", qubits, angles, None, text, op))
+        free = tuple(sorted(_free_parameters(op), key=self.angles.position))
+        if free:
+            angles = tuple(self._angle(p, where) for p in free)
+            probe = _bound_matrix(op, free, [0.1 * (i + 1) for i in range(len(free))], where)
+            text = f"bound:{_digest(np.round(probe, 12))}({_angle_text(angles)}){qubits}"
+            self._push(FlatOp("bound", qubits, angles, None, text, op, free))
         else:
             matrix = _matrix(op, where)
             self._push(FlatOp("unitary", qubits, (), matrix, f"unitary:{_digest(matrix)}{qubits}"))
@@ -284,7 +302,12 @@ def _digest(matrix: NDArray[np.complex128]) -> str:
 
 def _matrix(op: Operation, where: str) -> NDArray[np.complex128]:
     try:
-        matrix = np.asarray(op.to_matrix(), dtype=complex)
+        if isinstance(op, AnnotatedOperation):
+            try:
+                return _product(written_out(op, "flatten", ""))
+            except UnsupportedCircuitError:  # no gate form; Qiskit may still know its matrix
+                pass
+        matrix = np.asarray(Operator(op).data, dtype=complex)
     except Exception as error:
         raise UnsupportedCircuitError(
             f"{where} has neither a definition nor a matrix, so it cannot be evaluated. Replace it by gates."
@@ -295,13 +318,70 @@ def _matrix(op: Operation, where: str) -> NDArray[np.complex128]:
     return matrix
 
 
-def _bound_matrix(op: Operation, values: Sequence[float], where: str) -> NDArray[np.complex128]:
-    bound = op.copy() if hasattr(op, "copy") else op
-    bound.params = [float(v) for v in values]
-    return _matrix(bound, where)
+def _with_numbers(op: Instruction, values: Sequence[float]) -> Instruction:
+    """The gate with its (parameter-free) expressions replaced by their values."""
+    if not values:
+        return op
+    bound = op.copy()
+    bound.params = list(values)
+    return bound
+
+
+def _alone(op: Operation) -> QuantumCircuit:
+    circuit = QuantumCircuit(op.num_qubits)
+    circuit.append(op, range(op.num_qubits))
+    return circuit
+
+
+def _free_parameters(op: Operation) -> set[Parameter]:
+    """Parameters of a gate that is known by its matrix only."""
+    params = op.base_op.params if isinstance(op, AnnotatedOperation) else getattr(op, "params", [])
+    return {q for p in params if isinstance(p, ParameterExpression) for q in p.parameters}
+
+
+def _bound_matrix(
+    op: Operation, free: Sequence[Parameter], values: Sequence[float], where: str
+) -> NDArray[np.complex128]:
+    """Matrix of a gate at given values of its free parameters."""
+    numbers = dict(zip(free, map(float, values), strict=True))
+    try:
+        if isinstance(op, AnnotatedOperation):  # assign_parameters does not look below modifiers
+            inner = _alone(op.base_op).assign_parameters(numbers).data[0].operation
+            return _matrix(AnnotatedOperation(inner, op.modifiers), where)
+        return _matrix(_alone(op).assign_parameters(numbers).data[0].operation, where)
+    except UnsupportedCircuitError:
+        raise
+    except Exception as error:
+        raise UnsupportedCircuitError(f"{where} cannot be bound to numbers: {error}. Replace it by gates.") from error
+
+
+def _product(circuit: QuantumCircuit) -> NDArray[np.complex128]:
+    """Matrix of a parameter-free circuit up to a global phase, from its flattened gates."""
+    n = circuit.num_qubits
+    matrix = np.eye(2**n, dtype=complex)
+    for op in flatten(circuit, ()).ops:
+        if op.matrix is None:
+            continue
+        axes = [n - 1 - q for q in reversed(op.qubits)]
+        moved = np.moveaxis(matrix.reshape([2] * n + [-1]), axes, range(len(axes)))
+        product = (op.matrix @ moved.reshape(len(op.matrix), -1)).reshape(moved.shape)
+        matrix = np.moveaxis(product, range(len(axes)), axes).reshape(2**n, 2**n)
+    return matrix
 
 
 def bound_matrices(op: FlatOp, angles: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Matrices of a ``"bound"`` op, one Qiskit gate per row of angles (n_samples, n_params): slow, always right."""
+    """Matrices of a ``"bound"`` op: one Qiskit gate per sample, slow and always right.
+
+    Parameters
+    ----------
+    op : FlatOp
+        Named ``"bound"``.
+    angles : ndarray of shape (n_samples, n_params), float64
+        Values of its free parameters.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, 2**q, 2**q), complex128
+    """
     where = f"Instruction {op.gate.name if op.gate is not None else op.name!r}"
-    return np.stack([_bound_matrix(op.gate, row, where) for row in angles])
+    return np.stack([_bound_matrix(op.gate, op.free, row, where) for row in angles])

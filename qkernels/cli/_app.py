@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +36,22 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without "±" shows "?" instead of a traceback
     app()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Warnings are for people who write code; what a user of the command needs to know is in the report."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"  # read by worker processes
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _print_version(wanted: bool) -> None:
@@ -82,10 +100,7 @@ def demo(
     if console.width > MAX_WIDTH:
         console.width = MAX_WIDTH
     try:
-        with warnings.catch_warnings():
-            # Warnings are for people who write code; what matters here is in the report.
-            warnings.simplefilter("ignore")
-            os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for worker processes
+        with _without_warnings():
             run_demo(settings, console)
     except QKernelsError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)

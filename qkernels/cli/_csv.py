@@ -101,10 +101,10 @@ def _read(path: Path, lines: Iterator[str], target: str | None) -> _Reading:
     if not first:
         raise InvalidDataError(f"{path} is empty; it needs a header line and one line per row.")
     delimiter = max(",;\t", key=first.count)
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter, skipinitialspace=True))]
     at = _check_header(path, header, target)
     reading = _Reading([_Column(name) for i, name in enumerate(header) if i != at])
-    rows = csv.reader(lines, delimiter=delimiter)
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     for row in rows:
         if not any(cell.strip() for cell in row):
             continue  # a blank line, or a line of delimiters as spreadsheets append them

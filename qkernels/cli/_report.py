@@ -44,7 +44,8 @@ def print_results(
         console,
         f"accuracy: mean ± standard deviation over {len(outcomes[0].scores.scores)} outer folds; minus tuned RBF: "
         "points, with the Nadeau-Bengio corrected 95 % interval. 2q gates and depth: one U(x) routed on "
-        f"{device.name} ({device.num_qubits} qubits); a kernel entry runs U(x), then U(y) backwards: twice that. seconds: exact simulation, all searches of all folds added up.",
+        f"{device.name} ({device.num_qubits} qubits); a kernel entry runs U(x), then U(y) backwards: twice that. "
+        "seconds: exact simulation, all searches of all folds added up.",
         "dim",
     )
     _say(

@@ -146,7 +146,7 @@ class GramDisplay:
         self.ax_, self.figure_ = axes_of(ax, type(self).__name__)
         n = len(self.gram)
         self.image_ = self.ax_.imshow(
-            self.gram, cmap=cmap, vmin=vmin, vmax=vmax, extent=(0, n, n, 0), interpolation="nearest"
+            self.gram, cmap=cmap, vmin=vmin, vmax=vmax, extent=(0, n, n, 0), interpolation="auto"
         )
         ends = np.cumsum(self.counts)
         for end in ends[:-1]:

@@ -417,7 +417,7 @@ def test_sampled_expectations_belong_to_their_row(engine: str) -> None:
 
 def test_sampled_expectations_are_unbiased() -> None:
     circuit = ZZFeatureMap().build(3)
-    labels = ["ZII", "IXY", "XXX"]
+    labels = ["ZII", "IXY", "XYX"]
     program = ExpectationProgram(circuit, observables=labels, x=circuit.parameters)
     X = random_rows(400, 12)
     exact = StatevectorEngine().expectations(program, X).values

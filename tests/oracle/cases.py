@@ -344,9 +344,7 @@ def reset_of_fresh_qubits() -> Built:
 def several_registers_and_shared_bits() -> Built:
     a, b = Parameter("a"), Parameter("b")
     bits = [Qubit() for _ in range(3)]
-    circuit = QuantumCircuit(
-        bits[:1], QuantumRegister(2, "r"), QuantumRegister(bits=[bits[2], bits[0]], name="s")
-    )
+    circuit = QuantumCircuit(bits[:1], QuantumRegister(2, "r"), QuantumRegister(bits=[bits[2], bits[0]], name="s"))
     circuit.ry(a, circuit.qregs[1][1])
     circuit.rx(b, circuit.qregs[0])
     circuit.cx(circuit.qregs[1][1], circuit.qregs[0][1])
@@ -455,9 +453,7 @@ def unitary_matrices() -> Built:
     circuit = _wall(4)
     circuit.unitary(random_unitary(8, seed=1), [3, 0, 2])
     circuit.rx(a, 3)
-    circuit.append(
-        lib.UnitaryGate(random_unitary(2, seed=2)).control(1, ctrl_state=0, annotated=False), [1, 3]
-    )
+    circuit.append(lib.UnitaryGate(random_unitary(2, seed=2)).control(1, ctrl_state=0, annotated=False), [1, 3])
     circuit.append(lib.UnitaryGate([[1j]]), [])
     return circuit, [a]
 

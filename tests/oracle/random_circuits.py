@@ -179,9 +179,7 @@ class _Generator:
         kind = int(self.rng.integers(3))
         if kind == 0 and num_qubits > 1:
             first = 1 + int(self.rng.integers(num_qubits - 1))
-            return QuantumCircuit(
-                QuantumRegister(first, "left"), QuantumRegister(num_qubits - first, "right")
-            )
+            return QuantumCircuit(QuantumRegister(first, "left"), QuantumRegister(num_qubits - first, "right"))
         if kind == 1:
             return QuantumCircuit([Qubit() for _ in range(num_qubits)], [Clbit()])
         return QuantumCircuit(num_qubits)
@@ -285,9 +283,7 @@ class _Generator:
         controls = 1 + int(self.rng.integers(2)) if room > 2 else 1
         wants_control = room > controls and self._chance(0.5)
         lazily = self._chance(0.5)
-        body = self._body(
-            room - controls if wants_control else room, synthesised=wants_control and not lazily
-        )
+        body = self._body(room - controls if wants_control else room, synthesised=wants_control and not lazily)
         if not wants_control:
             return self._modified(body)
         gate = body.to_gate(label=None)

@@ -38,9 +38,7 @@ _PAULI = {
 _IDLE = frozenset({"barrier", "delay", "id"})
 
 
-def oracle_state(
-    circuit: QuantumCircuit, values: Mapping[Parameter, float] | Sequence[float] = ()
-) -> Complex:
+def oracle_state(circuit: QuantumCircuit, values: Mapping[Parameter, float] | Sequence[float] = ()) -> Complex:
     """State that `circuit` prepares from |0...0>.
 
     Parameters

@@ -91,9 +91,7 @@ def test_a_sequence_of_values_follows_the_circuit_parameters() -> None:
 def test_unitary_is_the_definition_on_every_basis_state(num_qubits: int) -> None:
     body, _ = next((c, p) for c, p in map(random_circuit, range(200)) if c.num_qubits == num_qubits and not p)
     body.data = [i for i in body.data if i.operation.name not in {"measure", "reset", "initialize"}]
-    np.testing.assert_allclose(
-        oracle_unitary(body.to_instruction()), Operator(body).data, rtol=0, atol=TOLERANCE
-    )
+    np.testing.assert_allclose(oracle_unitary(body.to_instruction()), Operator(body).data, rtol=0, atol=TOLERANCE)
 
 
 def test_overlaps_and_expectations_equal_the_closed_form_of_a_rotation() -> None:
@@ -104,9 +102,7 @@ def test_overlaps_and_expectations_equal_the_closed_form_of_a_rotation() -> None
     X, Y = random_inputs(3, 2, seed=0), random_inputs(2, 2, seed=1)
     overlaps = np.prod(np.cos((X[:, None] - Y[None]) / 2) ** 2, axis=-1)
     np.testing.assert_allclose(oracle_overlaps(circuit, x, X, Y), overlaps, atol=TOLERANCE)
-    expected = np.stack(
-        [np.cos(X[:, 0]), np.sin(X[:, 1]), 2 * np.cos(X[:, 0]) - np.cos(X).prod(axis=1)], axis=1
-    )
+    expected = np.stack([np.cos(X[:, 0]), np.sin(X[:, 1]), 2 * np.cos(X[:, 0]) - np.cos(X).prod(axis=1)], axis=1)
     observables = ["IZ", SparsePauliOp("XI"), SparsePauliOp(["IZ", "ZZ"], [2, -1])]
     np.testing.assert_allclose(oracle_expectations(circuit, observables, x, X), expected, atol=TOLERANCE)
 
