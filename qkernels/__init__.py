@@ -7,6 +7,7 @@ The names that a first script needs are here; everything else is in the room tha
 - `qkernels.engines`: who computes it (`AutoEngine`, `StatevectorEngine`, `MPSEngine`), and the cache
 - `qkernels.kernels`: circuits to kernel matrices (`FidelityKernel`, `ClipSpectrum`)
 - `qkernels.estimators`: scikit-learn faces (`QuantumKernelSVC`, `QuantumKernelSVR`, `QuantumKernelRidge`)
+- `qkernels.diagnostics`, `qkernels.plotting`: numbers about kernels, and their pictures
 - `qkernels.circuits`: what is done to a circuit before it is evaluated
 
 Names are imported on first use, so `import qkernels` costs next to nothing.
@@ -89,7 +90,7 @@ _ROOM_OF_NAME = {
     "QuantumKernelSVR": "estimators",
 }
 
-_ROOMS = frozenset({"circuits", *_ROOM_OF_NAME.values()} - {"_errors"})
+_ROOMS = frozenset({"circuits", "cli", "diagnostics", "plotting", *_ROOM_OF_NAME.values()} - {"_errors"})
 
 
 def __getattr__(name: str) -> object:

@@ -78,9 +78,7 @@ def definition_instructions(instruction: CircuitInstruction, owner: str, positio
     """Walk over the definition of one instruction; nothing where it has none."""
     definition = definition_of(instruction.operation)
     if definition is not None:
-        yield from elementary_instructions(
-            definition, owner, instruction.qubits, instruction.clbits, f"{position}."
-        )
+        yield from elementary_instructions(definition, owner, instruction.qubits, instruction.clbits, f"{position}.")
 
 
 def definition_of(operation: Operation) -> QuantumCircuit | None:

@@ -57,9 +57,7 @@ def _canonical_parameter(index: int) -> Parameter:
     return Parameter(f"v{index}")
 
 
-def canonical_expression(
-    expression: ParameterExpression, positions: Mapping[Parameter, int]
-) -> ParameterExpression:
+def canonical_expression(expression: ParameterExpression, positions: Mapping[Parameter, int]) -> ParameterExpression:
     """Rename the parameters of an expression by their positions, so that names and uuids do not count."""
     return expression.subs({p: _canonical_parameter(positions[p]) for p in expression.parameters})
 
@@ -166,7 +164,8 @@ def _about_centre(angle: _Angle) -> Polynomial:
         return polynomial
     at_centre = _qiskit_value(angle.expression, {i: angle.centre.get(i, 0.0) for i in angle.positions})
     kept = {m: c for m, c in polynomial.items() if len(m) == 2 or (len(m) == 1 and m[0] not in angle.centre)}
-    return {(): at_centre.real, **kept}
+    centred: Polynomial = {(): at_centre.real}
+    return centred | kept
 
 
 def _polynomial_value(polynomial: Polynomial, values: Mapping[int, float]) -> float:
@@ -200,9 +199,7 @@ class _Angle:
             pass
         if self.polynomial is not None:
             self.centre = _centre(self.polynomial)
-            self.text = "poly:" + ";".join(
-                f"{','.join(map(str, m))}={c!r}" for m, c in sorted(self.polynomial.items())
-            )
+            self.text = "poly:" + ";".join(f"{','.join(map(str, m))}={c!r}" for m, c in sorted(self.polynomial.items()))
         else:
             # Qiskit orders terms by parameter names, so the printed form depends on them; values do not.
             self.text = f"expr:{self.positions}:{_fingerprint(expression, self.positions)}"
@@ -232,7 +229,7 @@ class AngleTable:
     """
 
     def __init__(self, positions: Mapping[Parameter, int]) -> None:
-        self._positions = dict(positions)
+        self._positions: dict[Parameter, int] = dict(positions)
         self._angles: list[_Angle] = []
         self._by_expression: dict[str, int] = {}
         self._by_text: dict[str, int] = {}
@@ -242,7 +239,17 @@ class AngleTable:
         return len(self._angles)
 
     def position(self, parameter: Parameter) -> int:
-        """Column of a parameter in ``[x, theta]``."""
+        """Column of a parameter in ``[x, theta]``.
+
+        Parameters
+        ----------
+        parameter : Parameter
+            One of the table's.
+
+        Returns
+        -------
+        int
+        """
         return self._positions[parameter]
 
     @property

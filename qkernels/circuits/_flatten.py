@@ -93,6 +93,8 @@ class FlatCircuit:
         The distinct data-dependent angles as one function of ``[x, theta]``.
     num_x, num_theta : int
         Lengths of the data row and of the trainable vector.
+    key : str
+        sha256 of the canonical form, in hex.
     """
 
     num_qubits: int
@@ -109,9 +111,7 @@ class FlatCircuit:
         )
 
 
-def flatten(
-    circuit: QuantumCircuit, x: Sequence[Parameter], theta: Sequence[Parameter] = ()
-) -> FlatCircuit:
+def flatten(circuit: QuantumCircuit, x: Sequence[Parameter], theta: Sequence[Parameter] = ()) -> FlatCircuit:
     """Flatten a circuit into named standard gates.
 
     Parameters
@@ -159,9 +159,7 @@ def flatten(
     digest = hashlib.sha256(f"n={circuit.num_qubits};x={len(x)};theta={len(theta)}\n".encode())
     for text in (*walker.angles.texts, *(op.text for op in walker.ops)):
         digest.update(text.encode() + b"\n")
-    return FlatCircuit(
-        circuit.num_qubits, tuple(walker.ops), walker.angles, len(x), len(theta), digest.hexdigest()
-    )
+    return FlatCircuit(circuit.num_qubits, tuple(walker.ops), walker.angles, len(x), len(theta), digest.hexdigest())
 
 
 @lru_cache(maxsize=1)
@@ -218,7 +216,7 @@ class _Walker:
         self._take_gate(op, qubits, position, where)
 
     def _take_gate(self, op: Operation, qubits: tuple[int, ...], position: str, where: str) -> None:
-        name = _standard_names().get(getattr(op, "base_class", None))
+        name = _standard_names().get(getattr(op, "base_class", type(op)))
         if name == "id":
             self._append("id", qubits)
         elif name == "global_phase" or (isinstance(op, UnitaryGate) and not qubits):
@@ -234,9 +232,7 @@ class _Walker:
         else:
             self._append_matrix(op, qubits, where)
 
-    def _take_annotated(
-        self, op: AnnotatedOperation, qubits: tuple[int, ...], position: str, where: str
-    ) -> None:
+    def _take_annotated(self, op: AnnotatedOperation, qubits: tuple[int, ...], position: str, where: str) -> None:
         try:
             definition = written_out(op, "flatten", position)
         except UnsupportedCircuitError:  # no gate form; it may still have a matrix once its parameters are numbers

@@ -8,7 +8,7 @@ wants whole, not a list of what is supported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ Column = NDArray[np.float64]
 Matrices = NDArray[np.complex128]
 
 
-def _fill(n: int, dim: int, entries: dict[tuple[int, int], NDArray[np.complex128] | complex]) -> Matrices:
+def _fill(n: int, dim: int, entries: Mapping[tuple[int, int], NDArray[np.complex128] | complex]) -> Matrices:
     out = np.zeros((n, dim, dim), dtype=complex)
     for (i, j), value in entries.items():
         out[:, i, j] = value

@@ -134,8 +134,7 @@ def _append(
     where = f"overlap_circuit: instruction {operation.name!r} at position {position} on qubits {indices}"
     if isinstance(operation, ControlFlowOp) or operation.name == "store":
         raise UnsupportedCircuitError(
-            f"{where} is classical control; a kernel needs a unitary circuit. Remove it or unroll it "
-            "into gates."
+            f"{where} is classical control; a kernel needs a unitary circuit. Remove it or unroll it into gates."
         )
     if operation.name == "measure":
         measured.update(qubits)
@@ -153,9 +152,7 @@ def _append(
             )
         return  # a reset of |0>
     if instruction.clbits or not _has_inverse(instruction):
-        raise UnsupportedCircuitError(
-            f"{where} has no inverse; a kernel needs a unitary circuit. Replace it by gates."
-        )
+        raise UnsupportedCircuitError(f"{where} has no inverse; a kernel needs a unitary circuit. Replace it by gates.")
     result.append(operation, qubits)
     if operation.name not in _IDLE:
         touched.update(qubits)

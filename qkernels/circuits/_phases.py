@@ -138,9 +138,7 @@ def strip_phases(circuit: QuantumCircuit) -> StrippedCircuit:
         for position, instruction in elementary_instructions(circuit, "strip_phases")
         for piece in _strip(instruction, position)
     ]
-    expressions = [
-        angle for instruction in instructions for angle in instruction.params if is_symbolic(angle)
-    ]
+    expressions = [angle for instruction in instructions for angle in instruction.params if is_symbolic(angle)]
     angles = ParameterVector("angle", len(expressions))
     stripped = circuit.copy_empty_like()
     stripped.global_phase = 0
@@ -200,9 +198,7 @@ def _is_kept(operation: Operation) -> bool:
 
 
 def _all_controls_closed(operation: Operation) -> bool:
-    return not isinstance(operation, ControlledGate) or (
-        operation.ctrl_state == 2**operation.num_ctrl_qubits - 1
-    )
+    return not isinstance(operation, ControlledGate) or (operation.ctrl_state == 2**operation.num_ctrl_qubits - 1)
 
 
 def _rewrite(operation: Gate, qubits: Sequence[Qubit]) -> Iterator[CircuitInstruction]:

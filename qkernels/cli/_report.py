@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from qkernels.cli._models import BANDWIDTH_FACTORS, C_GRID, INNER_FOLDS
-from qkernels.diagnostics import PairedInterval
+from qkernels.diagnostics import PairedInterval, corrected_interval
 
 if TYPE_CHECKING:
     from qkernels.cli._demo import Outcome, Settings
@@ -64,6 +64,7 @@ def print_results(
     for outcome in judged:
         role = " (baseline, no entanglement)" if outcome.model.is_baseline else ""
         _say(console, f"{outcome.model.name}{role}: {outcome.verdict}", indent="  ")
+    console.print()
     for sentence in (_best(outcomes), _overall(judged, table)):
         _say(console, sentence, "bold")
 
@@ -93,8 +94,13 @@ def _grid(outcomes: Sequence[Outcome], wide: bool) -> RichTable:
 
 
 def _best(outcomes: Sequence[Outcome]) -> str:
+    """The highest accuracy, and by how much it beats the quantum kernels where it is a classical one."""
     best = max(outcomes, key=lambda outcome: outcome.scores.mean)
-    return f"Highest accuracy: {best.model.name}, {100 * best.scores.mean:.1f} %."
+    sentence = f"Highest accuracy: {best.model.name}, {100 * best.scores.mean:.1f} %"
+    if best.model.feature_map is not None:
+        return f"{sentence}."
+    quantum = max((o for o in outcomes if o.model.feature_map is not None), key=lambda outcome: outcome.scores.mean)
+    return f"{sentence}; over the best quantum kernel {corrected_interval(best.scores, quantum.scores)}."
 
 
 def _overall(judged: Sequence[Outcome], table: Table) -> str:

@@ -1,4 +1,10 @@
-"""Engines: who computes it, without any vendor."""
+"""Engines: who computes it, without any vendor.
+
+- `Engine` is the contract; `Prepared` are states ready for overlaps.
+- `StatevectorEngine`: exact amplitudes. `MPSEngine`: matrix-product states of nearest-neighbour circuits, exact.
+- `AutoEngine`: whichever of the two is cheaper; what ``engine=None`` means everywhere.
+- `set_cache`, `clear_cache`, `cache_info`: the process-wide cache of programs, states and matrices.
+"""
 
 from qkernels.engines._auto import AutoEngine
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
@@ -6,4 +12,17 @@ from qkernels.engines._cache import CacheInfo, cache_info, clear_cache, set_cach
 from qkernels.engines._mps import MPSEngine
 from qkernels.engines._statevector import StatevectorEngine
 
-__all__ = ["AutoEngine", "CacheInfo", "Diagonal", "Engine", "MPSEngine", "Need", "Orientation", "Prepared", "StatevectorEngine", "cache_info", "clear_cache", "set_cache"]
+__all__ = [
+    "AutoEngine",
+    "CacheInfo",
+    "Diagonal",
+    "Engine",
+    "MPSEngine",
+    "Need",
+    "Orientation",
+    "Prepared",
+    "StatevectorEngine",
+    "cache_info",
+    "clear_cache",
+    "set_cache",
+]

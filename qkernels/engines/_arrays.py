@@ -81,7 +81,7 @@ def _sincos_chunk(phi: NDArray[np.float64], sine: NDArray[np.float64], cosine: N
 
 
 def rotate(xp: ModuleType, state: Array, cosine: Array, sine: Array, out: Array | None) -> Array:
-    """state · (cos + i sin); `state` may be real and may have one row for all samples. `out` is for NumPy only."""
+    """Multiply a state by cos + i sin; it may be real and may have one row for all samples. `out` is for NumPy only."""
     if out is None:
         return (cosine + 1j * sine) * state
     if not np.iscomplexobj(state):
@@ -118,7 +118,8 @@ class Workspace:
         nbytes = math.prod(shape) * np.dtype(dtype).itemsize
         if self._buffers[self._turn].size < nbytes:
             self._buffers[self._turn] = np.empty(nbytes, dtype=np.uint8)
-        return self._buffers[self._turn][:nbytes].view(dtype).reshape(shape)
+        flat: NDArray[Any] = self._buffers[self._turn][:nbytes].view(dtype)
+        return flat.reshape(shape)
 
 
 _LOCAL = threading.local()

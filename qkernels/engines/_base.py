@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -51,7 +51,6 @@ class Prepared:
     angles: NDArray[np.float64]
     data: object
     nbytes: int
-    _unpicklable: bool = field(default=True, repr=False)
 
     @property
     def num_samples(self) -> int:
@@ -81,7 +80,28 @@ class Engine(ABC):
 
     @abstractmethod
     def prepare(self, program: Program, X: ArrayLike, theta: ArrayLike | None = None) -> Prepared:
-        """Evolve the states of all rows of X, to be used in `overlaps` any number of times."""
+        """Evolve the states of all rows of X.
+
+        Parameters
+        ----------
+        program : OverlapProgram or ExpectationProgram
+        X : array-like of shape (n_samples, num_features)
+        theta : array-like of shape (num_parameters,), optional
+
+        Returns
+        -------
+        Prepared
+            Opaque; has `nbytes`; to be given to `overlaps` in place of X or Y.
+
+        Raises
+        ------
+        InvalidDataError
+            X does not fit the program.
+        UnsupportedCircuitError
+            The engine cannot evaluate an instruction of the circuit.
+        BudgetError
+            The states do not fit into `memory_limit`.
+        """
 
     @abstractmethod
     def overlaps(
@@ -96,13 +116,82 @@ class Engine(ABC):
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
     ) -> Overlaps:
-        """Overlaps k(x, y) = |⟨0|U(y)†U(x)|0⟩|² for all pairs of rows, or for the given index pairs."""
+        """Overlaps k(x, y) = |⟨0|U(y)†U(x)|0⟩|² for all pairs of rows, or for the given index pairs.
+
+        Parameters
+        ----------
+        program : OverlapProgram
+        X : array-like of shape (n_x, num_features), or Prepared
+        Y : array-like of shape (n_y, num_features), or Prepared, optional
+            None is the Gram matrix of X: only one half is computed.
+        theta : array-like of shape (num_parameters,), optional
+        pairs : array-like of shape (n_pairs, 2), integers, optional
+            Index pairs (row of X, row of Y or of X); only these are evaluated.
+        diagonal : {"auto", True, False}
+            Entries of a row with itself. "auto": 1 on noiseless engines, measured on noisy ones; True measures them;
+            False takes them as 1.
+        need : collection of str
+            What the kernel's corrections require: subset of {"weights", "bits", "diagonal", "orientations"}. Noiseless
+            engines give the last two.
+        orientation : {"canonical", "both"}
+            "both" averages the two orientations of every pair, at shots/2 each.
+
+        Returns
+        -------
+        Overlaps
+            Arrays are read-only where they come from the cache.
+
+        Raises
+        ------
+        InvalidDataError
+            X or Y does not fit the program.
+        InvalidParameterError
+            An option breaks its rule.
+        UnsupportedCircuitError
+            The engine cannot evaluate an instruction of the circuit.
+        BudgetError
+            The request does not fit into `memory_limit`; says what would.
+
+        Notes
+        -----
+        On noiseless engines: N simulations and one blocked matrix product; duplicate rows are simulated once. With `shots`, entries are
+        Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed): symmetric and the same
+        in any block, order and process.
+        """
 
     @abstractmethod
     def expectations(
         self, program: ExpectationProgram, X: ArrayLike, *, theta: ArrayLike | None = None
     ) -> Expectations:
-        """Expectation values of the program's observables for every row of X."""
+        """Expectation values ⟨0|U(x)† O U(x)|0⟩ of the program's observables.
+
+        Parameters
+        ----------
+        program : ExpectationProgram
+        X : array-like of shape (n_samples, num_features)
+        theta : array-like of shape (num_parameters,), optional
+
+        Returns
+        -------
+        Expectations
+            `values` of shape (n_samples, n_observables).
+
+        Raises
+        ------
+        InvalidDataError
+            X does not fit the program.
+        InvalidParameterError
+            `program` is no `ExpectationProgram`, or theta does not fit.
+        UnsupportedCircuitError
+            The engine cannot evaluate an instruction of the circuit.
+        BudgetError
+            One state does not fit into `memory_limit`.
+
+        Notes
+        -----
+        With `shots`, every Pauli term is sampled on its own with that many shots, keyed by (program, row, term, shots,
+        seed); variances add up with the squared coefficients.
+        """
 
     @abstractmethod
     def plan(
@@ -117,12 +206,46 @@ class Engine(ABC):
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
     ) -> Plan:
-        """What `overlaps` or `expectations` would do and cost; nothing is evaluated. X and Y may be row counts."""
+        """What a request would do; nothing is evaluated.
+
+        Parameters
+        ----------
+        program, theta, pairs, diagonal, need, orientation
+            As in `overlaps`.
+        X, Y : array-like, or int
+            Data, or row counts (then duplicates are unknown and not counted out).
+
+        Returns
+        -------
+        Plan
+            With `feasible` and `reason`; a request that does not fit is no error here.
+
+        Raises
+        ------
+        InvalidDataError
+            X or Y does not fit the program, or a count is below 1.
+        InvalidParameterError
+            An option breaks its rule.
+        UnsupportedCircuitError
+            The engine cannot evaluate an instruction of the circuit.
+        """
 
     def vjp(
         self, program: Program, cotangent: ArrayLike, X: ArrayLike, *, theta: ArrayLike | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Gradients with respect to theta and X; engines that have none refuse.
+        """Gradients of a scalar with respect to theta and X; engines that have none refuse.
+
+        Parameters
+        ----------
+        program : OverlapProgram or ExpectationProgram
+        cotangent : array-like
+            Derivative of the scalar with respect to the program's values, of their shape.
+        X : array-like of shape (n_samples, num_features)
+        theta : array-like of shape (num_parameters,), optional
+
+        Returns
+        -------
+        ndarray of shape (num_parameters,), ndarray of shape (n_samples, num_features)
 
         Raises
         ------

@@ -44,9 +44,7 @@ class GateTable:
 
 
 def _columns(op: FlatOp, angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack(
-        [angles[:, a] if isinstance(a, int) else np.full(len(angles), a) for a in op.angles], axis=1
-    )
+    return np.stack([angles[:, a] if isinstance(a, int) else np.full(len(angles), a) for a in op.angles], axis=1)
 
 
 def block_matrix(node: Node, order: Sequence[int], gates: dict[int, Matrices]) -> Matrices:

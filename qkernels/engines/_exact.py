@@ -93,7 +93,7 @@ class ExactEngine(Engine):
         return self.shots is None
 
     def __repr__(self) -> str:
-        shown = {} if self.shots is None else {"shots": self.shots, "seed": self.seed}
+        shown: dict[str, object] = {} if self.shots is None else {"shots": self.shots, "seed": self.seed}
         shown |= {"memory_limit": self.memory_limit} if self.memory_limit != "auto" else {}
         shown |= self._repr_options()
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
@@ -199,28 +199,6 @@ class ExactEngine(Engine):
         return CACHE.compute(("states", self._tag, program.key, bound.digest), evolve, lambda p: p.nbytes)
 
     def prepare(self, program: Program, X: ArrayLike, theta: ArrayLike | None = None) -> Prepared:
-        """Evolve the states of all rows of X.
-
-        Parameters
-        ----------
-        program : OverlapProgram or ExpectationProgram
-        X : array-like of shape (n_samples, num_features)
-        theta : array-like of shape (num_parameters,), optional
-
-        Returns
-        -------
-        Prepared
-            Opaque; has `nbytes`; to be given to `overlaps` in place of X or Y.
-
-        Raises
-        ------
-        InvalidDataError
-            X does not fit the program.
-        UnsupportedCircuitError
-            The engine cannot evaluate an instruction of the circuit.
-        BudgetError
-            The states do not fit into `memory_limit`.
-        """
         bound = self._bind(program, X, theta, "X")
         self._check(program)
         needed = len(bound.keys) * self._state_bytes(program) + self._work_bytes(program)
@@ -242,52 +220,9 @@ class ExactEngine(Engine):
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
     ) -> Overlaps:
-        """Overlaps k(x, y) = |⟨0|U(y)†U(x)|0⟩|² for all pairs of rows, or for the given index pairs.
-
-        Parameters
-        ----------
-        program : OverlapProgram
-        X : array-like of shape (n_x, num_features), or Prepared
-        Y : array-like of shape (n_y, num_features), or Prepared, optional
-            None is the Gram matrix of X: only one half is computed.
-        theta : array-like of shape (num_parameters,), optional
-        pairs : array-like of shape (n_pairs, 2), integers, optional
-            Index pairs (row of X, row of Y or of X); only these are evaluated.
-        diagonal : {"auto", True, False}
-            Entries of a row with itself are 1 by construction here ("auto", False); True samples them like any
-            other entry.
-        need : collection of str
-            Subset of {"diagonal", "orientations"}.
-        orientation : {"canonical", "both"}
-            "both" averages the two orientations of every pair, at shots/2 each.
-
-        Returns
-        -------
-        Overlaps
-            Arrays are read-only where they come from the cache.
-
-        Raises
-        ------
-        InvalidDataError
-            X or Y does not fit the program.
-        InvalidParameterError
-            An option breaks its rule.
-        UnsupportedCircuitError
-            The engine cannot evaluate an instruction of the circuit.
-        BudgetError
-            The request does not fit into `memory_limit`; says what would.
-
-        Notes
-        -----
-        N simulations and one blocked matrix product; duplicate rows are simulated once. With `shots`, entries are
-        Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed): symmetric and the same
-        in any block, order and process.
-        """
         self._check_options(diagonal, need, orientation)
         if not isinstance(program, OverlapProgram):
-            raise InvalidParameterError(
-                f"program of overlaps must be an OverlapProgram, got {type(program).__name__}."
-            )
+            raise InvalidParameterError(f"program of overlaps must be an OverlapProgram, got {type(program).__name__}.")
         a = self._bind(program, X, theta, "X")
         b = None if Y is None else self._bind(program, Y, theta, "Y")
         index = None if pairs is None else _check_pairs(pairs, a.num_samples, (b or a).num_samples)
@@ -302,9 +237,7 @@ class ExactEngine(Engine):
             frequencies = CACHE.compute(key, lambda: self._evaluate(key, program, a, b, draw), lambda v: v.nbytes)
         return self._answer(frequencies, a, b, index, diagonal, need, draw, program)
 
-    def _evaluate(
-        self, key: Hashable, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: _Draw
-    ) -> Values:
+    def _evaluate(self, key: Hashable, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: _Draw) -> Values:
         def compute() -> Values:
             CACHE.count_evaluation()
             return self._evaluate_matrix(program, a, b, draw)
@@ -333,9 +266,7 @@ class ExactEngine(Engine):
             for j in range(start, len(other.keys), _stripe(rows, other.data)):
                 j_rows = slice(j, min(j + _stripe(rows, other.data), len(other.keys)))
                 right = left if other is a and j_rows == i_rows else self._states_of(compiled, other, j_rows)
-                self._fill(
-                    out, i_rows, left, a.keys[i_rows], j_rows, right, other.keys[j_rows], rows, draw, b is None
-                )
+                self._fill(out, i_rows, left, a.keys[i_rows], j_rows, right, other.keys[j_rows], rows, draw, b is None)
         self._set_equal_rows(out, a, b)
         if a.inverse is not None:
             out = out[..., a.inverse, :]
@@ -452,7 +383,8 @@ class ExactEngine(Engine):
             raise InvalidParameterError(f"orientation must be 'canonical' or 'both', got {orientation!r}.")
         if orientation == "both" and self.shots is not None and self.shots < 2:
             raise InvalidParameterError(
-                f"orientation='both' splits the shots over two circuits; shots of {owner} must be >= 2, got {self.shots}."
+                f"orientation='both' splits the shots over two circuits: shots of {owner} must be >= 2, "
+                f"got {self.shots}."
             )
 
     # Expectations -----------------------------------------------------------------------------------------------
@@ -460,35 +392,6 @@ class ExactEngine(Engine):
     def expectations(
         self, program: ExpectationProgram, X: ArrayLike, *, theta: ArrayLike | None = None
     ) -> Expectations:
-        """Expectation values ⟨0|U(x)† O U(x)|0⟩ of the program's observables.
-
-        Parameters
-        ----------
-        program : ExpectationProgram
-        X : array-like of shape (n_samples, num_features)
-        theta : array-like of shape (num_parameters,), optional
-
-        Returns
-        -------
-        Expectations
-            `values` of shape (n_samples, n_observables).
-
-        Raises
-        ------
-        InvalidDataError
-            X does not fit the program.
-        InvalidParameterError
-            `program` is no `ExpectationProgram`, or theta does not fit.
-        UnsupportedCircuitError
-            The engine cannot evaluate an instruction of the circuit.
-        BudgetError
-            One state does not fit into `memory_limit`.
-
-        Notes
-        -----
-        With `shots`, every Pauli term is sampled on its own with that many shots, keyed by (program, row, term, shots,
-        seed); variances add up with the squared coefficients.
-        """
         if not isinstance(program, ExpectationProgram):
             raise InvalidParameterError(
                 f"program of expectations must be an ExpectationProgram, got {type(program).__name__}."
@@ -497,7 +400,7 @@ class ExactEngine(Engine):
         plan = self._plan(program, bound, None, None, "auto")
         if not plan.feasible:
             raise BudgetError(plan.reason)
-        terms = [o.to_list() for o in program.observables]  # type: ignore[union-attr]
+        terms = program.terms
         labels = sorted({label for t in terms for label, _ in t})
         whole = self._whole(program, bound, None, bound.angles.shape[0] * len(labels) * 8)
         compiled = self._compiled(program)
@@ -519,7 +422,7 @@ class ExactEngine(Engine):
         coefficients = np.zeros((len(labels), len(terms)))
         for k, observable in enumerate(terms):
             for label, c in observable:
-                coefficients[labels.index(label), k] += complex(c).real
+                coefficients[labels.index(label), k] += c
         values, stderr = paulis @ coefficients, np.sqrt(variances @ coefficients**2)
         if bound.inverse is not None:
             values, stderr = values[bound.inverse], stderr[bound.inverse]
@@ -551,29 +454,6 @@ class ExactEngine(Engine):
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
     ) -> Plan:
-        """What a request would do; nothing is evaluated.
-
-        Parameters
-        ----------
-        program, theta, pairs, diagonal, need, orientation
-            As in `overlaps`.
-        X, Y : array-like, or int
-            Data, or row counts (then duplicates are unknown and not counted out).
-
-        Returns
-        -------
-        Plan
-            With `feasible` and `reason`; a request that does not fit is no error here.
-
-        Raises
-        ------
-        InvalidDataError
-            X or Y does not fit the program, or a count is below 1.
-        InvalidParameterError
-            An option breaks its rule.
-        UnsupportedCircuitError
-            The engine cannot evaluate an instruction of the circuit.
-        """
         self._check_options(diagonal, need, orientation)
         a = self._row_source(program, X, theta, "X")
         b = None if Y is None else self._row_source(program, Y, theta, "Y")
@@ -595,8 +475,8 @@ class ExactEngine(Engine):
         self._check(program)
         n_a, n_b = len(a.keys), 0 if b is None else len(b.keys)
         if isinstance(program, ExpectationProgram):
-            entries = n_a * len(program.observables)  # type: ignore[arg-type]
-            result = a.num_samples * len(program.observables) * 16  # type: ignore[arg-type]
+            entries = n_a * len(program.terms)
+            result = a.num_samples * len(program.terms) * 16
         elif pairs is not None:
             entries, result = len(pairs), 16 * len(pairs)
         else:
@@ -647,9 +527,7 @@ def _equal_rows(a: Prepared, b: Prepared | None, pairs: NDArray[np.intp] | None)
     right = left if b is None else (b.keys if b.inverse is None else b.keys[b.inverse])
     if pairs is not None:
         return np.asarray((left[pairs[:, 0]] == right[pairs[:, 1]]).all(axis=1))
-    return np.asarray(
-        (left[:, None, 0] == right[None, :, 0]) & (left[:, None, 1] == right[None, :, 1]), dtype=np.bool_
-    )
+    return np.asarray((left[:, None, 0] == right[None, :, 0]) & (left[:, None, 1] == right[None, :, 1]), dtype=np.bool_)
 
 
 def _check_pairs(pairs: ArrayLike, n_x: int, n_y: int) -> NDArray[np.intp]:

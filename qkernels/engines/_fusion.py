@@ -156,9 +156,7 @@ def _extract_runs(ops: Sequence[FlatOp], num_qubits: int, mode: RunMode) -> list
     return items
 
 
-def _ready(
-    ops: Sequence[FlatOp], num_qubits: int, take_run: bool, mode: RunMode
-) -> tuple[list[FlatOp], list[FlatOp]]:
+def _ready(ops: Sequence[FlatOp], num_qubits: int, take_run: bool, mode: RunMode) -> tuple[list[FlatOp], list[FlatOp]]:
     blocked = [False] * num_qubits
     taken: list[FlatOp] = []
     left: list[FlatOp] = []
@@ -207,9 +205,7 @@ def _is_constant(item: FlatOp | Node | Wide) -> bool:
     return not isinstance(item, Wide) and (item.constant if isinstance(item, Node) else item.is_constant)
 
 
-def _fuse(
-    items: Sequence[FlatOp | Node | Wide], const_width: int, sample_width: int, local: bool
-) -> list[Item]:
+def _fuse(items: Sequence[FlatOp | Node | Wide], const_width: int, sample_width: int, local: bool) -> list[Item]:
     """Greedy fusion: an item joins the group that grows least among those it can be moved to.
 
     With `local`, an item that shares no qubit with a group joins it only if no gap is left between their qubits: the
@@ -282,7 +278,7 @@ def _cost(item: Item, num_qubits: int) -> float:
 
 
 def _build_cost(node: Node) -> float:
-    own = _BUILD_NS * max(1.0, 4.0 ** len(node.qubits) / 16) * len(node.parts)
+    own: float = _BUILD_NS * max(1.0, 4.0 ** len(node.qubits) / 16) * len(node.parts)
     return own + sum(_build_cost(p) for p in node.parts if isinstance(p, Node) and not p.constant)
 
 

@@ -137,7 +137,7 @@ def _is_diagonal(matrix: NDArray[np.complex128]) -> bool:
 def _walsh_phases(matrix: NDArray[np.complex128]) -> list[tuple[tuple[int, ...], float]]:
     """Phases of a diagonal gate as coefficients of Z_S, by the Walsh–Hadamard transform of the phase vector."""
     phases = np.angle(np.diagonal(matrix))
-    k = int(len(phases)).bit_length() - 1
+    k = len(phases).bit_length() - 1
     b = np.arange(len(phases))
     terms = []
     for mask in range(1, len(phases)):

@@ -146,7 +146,8 @@ class StatevectorEngine(ExactEngine):
     def _block(self, a: States, rows: slice, b: States, columns: slice) -> NDArray[np.float64]:
         left, right = a.planes[:, rows], b.planes[:, columns]
         if len(left) == 1:
-            return np.square(left[0] @ right[0].T, dtype=np.float64)
+            product: NDArray[np.float64] = (left[0] @ right[0].T).astype(np.float64, copy=False)
+            return np.square(product, out=product)
         if left.shape[1] < _FEW_ROWS:
             stacked = left.reshape(-1, left.shape[2]) if left.flags.c_contiguous else np.concatenate(list(left))
             on_re, on_im = stacked @ right[0].T, stacked @ right[1].T
@@ -162,11 +163,10 @@ class StatevectorEngine(ExactEngine):
         re *= re
         im *= im
         re += im
-        return re.astype(np.float64, copy=False)
+        values: NDArray[np.float64] = re.astype(np.float64, copy=False)
+        return values
 
-    def _pair_values(
-        self, a: States, i: NDArray[np.intp], b: States, j: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def _pair_values(self, a: States, i: NDArray[np.intp], b: States, j: NDArray[np.intp]) -> NDArray[np.float64]:
         left, right = a.planes[:, i], b.planes[:, j]
         re = np.einsum("pnd,pnd->n", left, right, dtype=np.float64)
         if len(left) == 1:

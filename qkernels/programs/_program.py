@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +22,16 @@ __all__ = ["ExpectationProgram", "OverlapProgram", "Program"]
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """What `OverlapProgram` and `ExpectationProgram` share: a circuit, its parameters and a content key."""
+    """What `OverlapProgram` and `ExpectationProgram` share: a circuit, its parameters and a content key.
+
+    Parameters
+    ----------
+    circuit : QuantumCircuit
+    x : sequence of Parameter
+        The data parameters in the order of the columns of X.
+    theta : sequence of Parameter, optional
+        Trainable parameters, the same for all samples.
+    """
 
     circuit: QuantumCircuit
     x: Sequence[Parameter]
@@ -208,10 +218,13 @@ class ExpectationProgram(Program):
         return operator.sort()
 
     def _detail(self) -> str:
-        return "\n".join(
-            ";".join(f"{label}={complex(c).real!r}" for label, c in o.to_list())
-            for o in self.observables  # type: ignore[union-attr]
-        )
+        return "\n".join(";".join(f"{label}={c!r}" for label, c in terms) for terms in self.terms)
+
+    @property
+    def terms(self) -> list[list[tuple[str, float]]]:
+        """Pauli labels and real coefficients of every observable."""
+        operators = cast("tuple[SparsePauliOp, ...]", self.observables)
+        return [[(label, complex(c).real) for label, c in o.to_list()] for o in operators]
 
 
 def _real_matrix(X: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -231,5 +244,14 @@ def _real_matrix(X: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def is_count(value: object) -> bool:
-    """Whether a value is a row count instead of a matrix (`Engine.plan` takes both)."""
+    """Whether a value is a row count instead of a matrix (`Engine.plan` takes both).
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, Real) and not isinstance(value, bool)

@@ -25,6 +25,10 @@ class Overlaps:
         without sampling (the diagonal of a noiseless engine). None for exact values.
     num_shots : ndarray of the shape of `values`, int64, or None
         Shots behind every entry; None for exact values.
+    weights : ndarray of shape (n_x, n_y, num_qubits + 1), or None
+        On request, from engines that run circuits: counts by Hamming weight of the outcome.
+    bits : ndarray, uint8, or None
+        On request, from engines that run circuits: the measured bits, packed.
     orientations : ndarray of shape (2, …), or None
         On request (``need={"orientations"}``): the two orientations of every pair before averaging.
     info : mapping
@@ -102,7 +106,21 @@ class Plan:
 
 
 def format_bytes(count: float) -> str:
-    """A byte count for people: ``1.5 GiB``."""
+    """A byte count for people.
+
+    Parameters
+    ----------
+    count : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_bytes(1.5 * 2**30)
+    '1.5 GiB'
+    """
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if abs(count) < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -82,7 +82,18 @@ def pair_uniforms(a: Keys, b: Keys, seed: int, stream: str = "") -> NDArray[np.f
 
 
 def single_uniforms(a: Keys, seed: int, stream: str) -> NDArray[np.float64]:
-    """Uniform numbers in (0, 1) that depend on one row key, the seed and the stream."""
+    """Uniform numbers in (0, 1) that depend on one row key, the seed and the stream.
+
+    Parameters
+    ----------
+    a : ndarray of shape (n, 2), uint64
+    seed : int
+    stream : str
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+    """
     h = np.broadcast_to(_seed_word(seed, stream), a.shape[:-1])
     for word in (0, 1):
         h = _mix(h ^ a[..., word])
@@ -95,11 +106,32 @@ def sample_frequencies(
     """Relative frequencies of S shots by inversion: Binomial(S, p)/S, exactly distributed.
 
     Only the all-zero outcome of a compute–uncompute circuit counts, so this is the full shot noise of an exact value.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float64
+        Clipped to [0, 1].
+    uniforms : ndarray of the same shape, in (0, 1)
+    shots : int >= 1
+
+    Returns
+    -------
+    ndarray of the same shape
     """
     return np.asarray(binom.ppf(uniforms, shots, np.clip(probabilities, 0.0, 1.0)), dtype=float) / shots
 
 
 def wilson_stderr(frequencies: NDArray[np.float64], shots: int) -> NDArray[np.float64]:
-    """Half-width of the Wilson score interval at one sigma; positive even for frequencies 0 and 1."""
+    """Half-width of the Wilson score interval at one sigma; positive even for frequencies 0 and 1.
+
+    Parameters
+    ----------
+    frequencies : ndarray of float64 in [0, 1]
+    shots : int >= 1
+
+    Returns
+    -------
+    ndarray of the same shape
+    """
     variance = frequencies * (1.0 - frequencies) / shots + 0.25 / shots**2
     return np.sqrt(variance) / (1.0 + 1.0 / shots)

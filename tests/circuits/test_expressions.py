@@ -192,6 +192,28 @@ def test_equal_angles_are_evaluated_once() -> None:
     assert len(flat.angles) == 2
 
 
+@pytest.mark.parametrize("value", [-30.0, -7.0, 0.4, 8.0, 40.0])
+def test_angles_that_agree_near_zero_are_kept_apart(value: float) -> None:
+    """Kinks and jumps may lie outside any interval that an implementation probes."""
+    p = Parameter("p")
+    functions: list[tuple[ParameterExpression, float]] = [
+        ((p + 5).sin(), np.sin(value + 5)),
+        ((p + 5).abs().sin(), np.sin(abs(value + 5))),
+        ((p + 5).sin() * (p + 20).sign(), np.sin(value + 5) * np.sign(value + 20)),
+        ((p + 5).sin() * (30 - p).sign(), np.sin(value + 5) * np.sign(30 - value)),
+        (p + 5, value + 5),
+        ((p + 5).abs(), abs(value + 5)),
+        (((p + 5) ** 2) ** 0.5, abs(value + 5)),
+    ]
+    circuit = QuantumCircuit(1)
+    for expression, _ in functions:
+        circuit.rx(expression, 0)
+    flat = flatten(circuit, [p])
+    angles = flat.angles.evaluate(np.array([[value]]))[0]
+    found = [angles[op.angles[0]] for op in flat.ops]
+    np.testing.assert_allclose(found, [number for _, number in functions], rtol=0, atol=1e-12)
+
+
 def test_number_of_columns_may_exceed_a_dozen() -> None:
     """x[10] stands before x[2] in the alphabet, not in the data."""
     x = ParameterVector("x", 13)

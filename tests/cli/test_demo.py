@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
 from sklearn.datasets import load_iris
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from qkernels import __version__
 from qkernels.cli import app

@@ -101,6 +101,14 @@ def test_a_search_is_nested_and_reported_fold_by_fold() -> None:
     assert not hasattr(search, "best_params_")  # the caller's model is cloned, never fitted
 
 
+def test_processes_give_the_same_scores_in_the_same_order() -> None:
+    order: list[int] = []
+    models = {"svc": SVC()}
+    shared = compare_models(models, *IRIS, n_splits=3, n_jobs=2, on_fold=lambda *call: order.append(call[1]))
+    assert shared["svc"].scores == compare_models(models, *IRIS, n_splits=3)["svc"].scores
+    assert order == list(range(6))
+
+
 def test_regressors_are_scored_by_r2_on_shuffled_folds() -> None:
     X, y = load_diabetes(return_X_y=True)
     got = compare_models({"ridge": Ridge(), "mean": DummyRegressor()}, X, y, n_repeats=1)

@@ -28,9 +28,7 @@ def test_correlation_is_the_best_over_gamma() -> None:
     K /= np.sqrt(np.outer(np.diag(K), np.diag(K)))
     found = best_fit_rbf(K, X)
     upper = np.triu_indices(60, 1)
-    others = [
-        np.corrcoef(rbf_kernel(X, gamma=gamma)[upper], K[upper])[0, 1] for gamma in np.logspace(-4, 2, 400)
-    ]
+    others = [np.corrcoef(rbf_kernel(X, gamma=gamma)[upper], K[upper])[0, 1] for gamma in np.logspace(-4, 2, 400)]
     assert found.correlation == pytest.approx(max(others), abs=1e-4)
     at_gamma = np.corrcoef(rbf_kernel(X, gamma=found.gamma)[upper], K[upper])[0, 1]
     assert found.correlation == pytest.approx(at_gamma)

@@ -29,9 +29,7 @@ def spread(std: float) -> OffDiagonalStatistics:
     ids=["none", "interval", "shot noise", "rbf", "all"],
 )
 def test_each_part_of_the_rule(high: float, std: float, correlation: float, reasons: list[str]) -> None:
-    verdict = qpu_verdict(
-        interval=interval(-0.03, high), off_diagonals=spread(std), rbf=RBFFit(0.1, correlation)
-    )
+    verdict = qpu_verdict(interval=interval(-0.03, high), off_diagonals=spread(std), rbf=RBFFit(0.1, correlation))
     assert verdict.ruled_out == bool(reasons)
     assert len(verdict.reasons) == len(reasons)
     for got, want in zip(verdict.reasons, reasons, strict=True):

@@ -288,6 +288,17 @@ DIFFERENT: dict[str, list[Build]] = {
             lambda a, b: a.sign() * a * 1.5,
         )
     ],
+    # Functions that agree on a whole neighbourhood of zero, or to a dozen digits, are still different.
+    "expression_far_from_zero": [
+        _single(lambda c, x, f=f: c.rx(f(*x), 0))
+        for f in (
+            lambda a, b: (a + 5).sin(),
+            lambda a, b: (a + 5).abs().sin(),
+            lambda a, b: (a + 5).sin() * (a + 9).sign(),
+            lambda a, b: (a + 5).sin() * (9 - a).sign(),
+            lambda a, b: (a + 5 + 1e-13).sin(),
+        )
+    ],
     "order": [
         _single(lambda c, x: c.rx(x[0], 0) and c.h(0)),
         _single(lambda c, x: c.h(0) and c.rx(x[0], 0)),
