@@ -11,7 +11,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "examples"
 CASES: dict[str, tuple[list[str], list[str]]] = {
     "first_kernel.py": ([], ["CPMap on 5 qubits: 0.9", "RBF:               0.9"]),
-    "compare_maps.py": (["table.csv", "kind"], ["CPMap: not ", "ZZ full: not "]),
+    "compare_maps.py": (["table.csv", "kind", "--repeats", "1"], ["CPMap: not ", "ZZ full: not "]),
     "resources.py": (["--features", "4"], ["SeparableMap                   4         0", "19,900 circuits"]),
 }
 

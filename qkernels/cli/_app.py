@@ -87,8 +87,9 @@ def demo(
 ) -> None:
     """Compare quantum kernels with a tuned RBF kernel: is a device worth it on this table?
 
-    Nested cross-validation; scaling, PCA, bandwidth and C are chosen inside each training fold. Simulates exactly; no
-    account is needed and nothing is sent anywhere.
+    Nested cross-validation: all is fitted and chosen inside training folds.
+
+    Exact simulation: no account is needed, nothing is sent anywhere.
     """
     # Imported here: --help must not wait for Qiskit and matplotlib.
     from rich.console import Console

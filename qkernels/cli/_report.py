@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from qkernels.cli._models import BANDWIDTH_FACTORS, C_GRID, INNER_FOLDS
-from qkernels.diagnostics import PairedInterval, corrected_interval
+from qkernels.diagnostics import corrected_interval
 
 if TYPE_CHECKING:
     from qkernels.cli._demo import Outcome, Settings
@@ -86,7 +86,7 @@ def _grid(outcomes: Sequence[Outcome], wide: bool) -> RichTable:
         grid.add_row(
             outcome.model.name,
             f"[bold]{accuracy}[/bold]" if scores.mean == best else accuracy,
-            _short(verdict.interval) if verdict is not None and verdict.interval is not None else "",
+            escape(verdict.interval.points()) if verdict is not None and verdict.interval is not None else "",
             *([str(count) for count in counts] or [""] * 4),
             f"{scores.seconds:.1f}",
         )
@@ -132,8 +132,3 @@ def _say(console: Console, text: str, style: str = "", indent: str = "") -> None
         break_on_hyphens=False,
     )
     console.print(escape(wrapped), style=style or None, soft_wrap=True)
-
-
-def _short(interval: PairedInterval) -> str:
-    # "\\[" keeps rich from reading the bracket as markup.
-    return f"{100 * interval.difference:+.1f} \\[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"

@@ -78,10 +78,23 @@ class PairedInterval:
     degrees_of_freedom: int
 
     def __str__(self) -> str:
-        return (
-            f"{100 * self.difference:+.1f} points "
-            f"[{100 * self.low:+.1f}, {100 * self.high:+.1f}] at {self.confidence:.0%}"
-        )
+        return f"{self.points(' points')} at {self.confidence:.0%}"
+
+    def points(self, unit: str = "") -> str:
+        """The interval in points (hundredths), as ``+0.4 [-2.3, +3.2]``.
+
+        Parameters
+        ----------
+        unit : str, default=""
+            Written after the difference.
+
+        Returns
+        -------
+        str
+        """
+        # "+ 0.0" turns a rounded -0.0 into 0.0.
+        middle, low, high = (round(100 * value, 1) + 0.0 for value in (self.difference, self.low, self.high))
+        return f"{middle:+.1f}{unit} [{low:+.1f}, {high:+.1f}]"
 
 
 def compare_models(

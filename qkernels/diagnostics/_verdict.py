@@ -97,10 +97,7 @@ def qpu_verdict(
         )
     reasons = []
     if interval is not None and interval.high < MINIMUM_GAIN:
-        reasons.append(
-            f"against the tuned RBF {100 * interval.difference:+.1f} points, "
-            f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}], below {_points(MINIMUM_GAIN)}"
-        )
+        reasons.append(f"against the tuned RBF {interval.points(' points')}, below {_points(MINIMUM_GAIN)}")
     if off_diagonals is not None and off_diagonals.indistinguishable:
         needed = off_diagonals.shots_needed
         cure = "no number of shots resolves it" if isinf(needed) else f"{needed:,.0f} shots needed"

@@ -17,22 +17,34 @@ Matrices = NDArray[np.complex128]
 
 
 class GateTable:
-    """The parametric gates of a circuit, grouped by name so that a tile evaluates each group in one call."""
+    """The gates of a circuit's data-dependent blocks.
 
-    def __init__(self, ops: Iterable[FlatOp]) -> None:
+    Parametric gates are grouped by name, so that a tile evaluates each group in one call; the constant parts of a block
+    are multiplied out once.
+    """
+
+    def __init__(self, parts: Iterable[FlatOp | Node]) -> None:
         self._groups: dict[str, list[FlatOp]] = {}
         self._bound: list[FlatOp] = []
-        for op in ops:
-            if op.is_constant:
-                continue
-            if op.name == "bound":
-                self._bound.append(op)
-            else:
-                self._groups.setdefault(op.name, []).append(op)
+        self._constants: dict[int, Matrices] = {}
+        self._collect(parts)
+
+    def _collect(self, parts: Iterable[FlatOp | Node]) -> None:
+        for part in parts:
+            if isinstance(part, Node) and not part.constant:
+                self._collect(part.parts)
+            elif isinstance(part, Node):
+                self._constants[id(part)] = block_matrix(part, part.qubits[::-1], {})
+            elif part.matrix is not None:
+                self._constants[id(part)] = part.matrix[None]
+            elif part.name == "bound":
+                self._bound.append(part)
+            elif not part.is_directive:
+                self._groups.setdefault(part.name, []).append(part)
 
     def evaluate(self, angles: NDArray[np.float64]) -> dict[int, Matrices]:
-        """Matrices of shape (n_samples, 2^q, 2^q) by the identity of the op."""
-        matrices: dict[int, Matrices] = {}
+        """Matrices of shape (n_samples or 1, 2^q, 2^q) by the identity of the part."""
+        matrices = dict(self._constants)
         for name, ops in self._groups.items():
             columns = np.stack([_columns(op, angles) for op in ops])
             stacked = gate_matrices(name, columns.reshape(-1, columns.shape[-1]))
@@ -56,7 +68,7 @@ def block_matrix(node: Node, order: Sequence[int], gates: dict[int, Matrices]) -
     order : sequence of int
         The block's qubits, most significant bit first.
     gates : dict
-        Matrices of the parametric gates (`GateTable.evaluate`); empty for constant blocks.
+        Matrices of the parametric gates and of constant parts (`GateTable.evaluate`); may be empty for constant blocks.
 
     Returns
     -------
@@ -65,12 +77,15 @@ def block_matrix(node: Node, order: Sequence[int], gates: dict[int, Matrices]) -
     k = len(order)
     matrix: Matrices | None = None
     for part in node.parts:
-        if isinstance(part, Node):
-            qubits: Sequence[int] = sorted(part.qubits, key=order.index)
+        qubits = part.qubits[::-1]
+        if id(part) in gates:
+            u = gates[id(part)]
+        elif isinstance(part, Node):
             u = block_matrix(part, qubits, gates)
+        elif part.matrix is not None:
+            u = part.matrix[None]
         else:
-            qubits = part.qubits[::-1]
-            u = part.matrix[None] if part.matrix is not None else gates[id(part)]
+            raise KeyError(part.name)
         rows = [order.index(q) for q in qubits]
         if matrix is None:
             matrix = _embed(u, rows, k)

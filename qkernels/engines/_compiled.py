@@ -39,7 +39,8 @@ class CompiledCircuit:
         while steps and steps[0].constant:  # the constant beginning is evolved once, now
             initial = np.array(steps.pop(0)(initial, nothing))
         self._steps = steps
-        self._gates = GateTable(op for item in items if isinstance(item, Node) for op in item.leaves())
+        self._items = items  # keeps the nodes alive that the table knows by identity
+        self._gates = GateTable(item for item in items if isinstance(item, Node) and not item.constant)
         self._initial = initial
         self.num_planes = 2 if np.iscomplexobj(initial) or not all(s.keeps_real for s in steps) else 1
         self.nbytes = initial.nbytes + sum(step.nbytes for step in steps) + (1 << 12)

@@ -110,7 +110,7 @@ def compile_mps(program: Program) -> CompiledMPS:
         num_qubits=n,
         steps=tuple(builder.steps),
         phases=PhaseTable(builder.weights),
-        gates=GateTable([op for node in builder.nodes for op in node.leaves()]),
+        gates=GateTable(builder.nodes),
         bonds=tuple(builder.bonds),
         peak_entries=builder.peak,
         head=head,

@@ -23,6 +23,11 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # scans the loaded libraries once: about a millisecond
 
 
+@lru_cache(maxsize=1)
+def _num_cores() -> int:
+    return int(joblib.cpu_count(only_physical_cores=False))  # reads the container's limits from files
+
+
 class _BlasCap:
     """One BLAS thread while any of our tiles runs.
 
@@ -60,7 +65,7 @@ def num_workers() -> int:
         return 1
     if n_jobs is not None and n_jobs != 1:
         return int(joblib.effective_n_jobs(n_jobs))
-    return int(joblib.cpu_count(only_physical_cores=False))
+    return _num_cores()
 
 
 def shares_memory() -> bool:

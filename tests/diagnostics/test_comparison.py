@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
-from qkernels.diagnostics import FoldScores, compare_models, corrected_interval
+from qkernels.diagnostics import FoldScores, PairedInterval, compare_models, corrected_interval
 
 IRIS = load_iris(return_X_y=True)
 
@@ -48,6 +48,10 @@ def test_interval_by_hand() -> None:
     assert interval.standard_error == pytest.approx(0.01 * np.sqrt(1.5))
     assert interval.high - interval.difference == pytest.approx(12.7062 * 0.01 * np.sqrt(1.5), rel=1e-5)
     assert str(interval) == "+2.0 points [-13.6, +17.6] at 95%"
+
+
+def test_no_negative_zero_is_shown() -> None:
+    assert PairedInterval(-1e-6, -0.02, 0.02, 0.01, 0.95, 9).points() == "+0.0 [-2.0, +2.0]"
 
 
 def test_equal_scores_give_an_interval_of_width_zero() -> None:
