@@ -40,7 +40,8 @@ MAPS = {
 def load(path: Path | None, target: str | None) -> tuple[np.ndarray, np.ndarray]:
     """All columns but the target, as numbers, and the target."""
     if path is None:
-        return load_wine(return_X_y=True)
+        X, y = load_wine(return_X_y=True)
+        return X, y
     with path.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     X = np.array([[float(value) for name, value in row.items() if name != target] for row in rows])

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import cmath
 import functools
-import itertools
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -26,29 +24,22 @@ from numpy.typing import NDArray
 from qiskit.circuit import Parameter, ParameterExpression
 
 from qkernels._errors import InvalidDataError, UnsupportedCircuitError
+from qkernels.circuits._polynomials import (
+    PolynomialAngle,
+    close,
+    compile_polynomials,
+    polynomial_of,
+    probe_value,
+    qiskit_value,
+)
 
 __all__ = ["AngleTable", "canonical_expression"]
 
-_MAX_DEGREE = 4
-"""Polynomials of higher degree go through SymPy; the number of partial derivatives grows combinatorially."""
+_TOKEN = re.compile(r"[A-Za-z_]\w*|[\d.]+(?:e[+-]?\d+)?|[-+*/]+")
+"""Names, numbers and operators in the text of an expression."""
 
-_MAX_PARTIALS = 500
-"""Give up the polynomial route beyond this many derivatives of one expression."""
-
-_MAX_TEXT = 500
-"""Characters of a derivative beyond which it is not differentiated again."""
-
-_NOT_POLYNOMIAL = re.compile(r"[A-Za-z]\(|/\s*[^\d\s]|\*\*(?!\d+(?![\d.]))")
-"""``sin(…)``, ``…/(…)``, ``…**0.5`` and the like in the text of an expression."""
-
-_FINGERPRINT_POINTS = 8
-"""Points at which an expression that is no polynomial is compared with others."""
-
-_CHECK_RTOL = 1e-9
-"""Agreement asked between a fast evaluator and Qiskit's own value at the probe points (angles are O(1))."""
-
-Monomial = tuple[int, ...]
-Polynomial = dict[Monomial, float]
+_STRETCHES = (1.0, -1.0, 2.7, -3.1, 13.0, -17.0, 61.0, -83.0)
+"""Scales of the points at which an expression that is no polynomial is compared with others."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -62,155 +53,33 @@ def canonical_expression(expression: ParameterExpression, positions: Mapping[Par
     return expression.subs({p: _canonical_parameter(positions[p]) for p in expression.parameters})
 
 
-def _probe_value(index: int, which: int) -> float:
-    """Generic points inside (0, 1), where arcsin, log and the like are real."""
-    return (math.sqrt(2.0 + which) * (index + 1) * 0.2718281828) % 0.93 + 0.03
-
-
-def _qiskit_value(expression: ParameterExpression, values: Mapping[int, float]) -> complex:
-    """Qiskit's own value at one point; NaN where it has none (pole, overflow)."""
-    try:
-        bound = expression.bind({p: values[int(p.name[1:])] for p in expression.parameters})
-        return complex(bound.numeric(strict=False))
-    except (ZeroDivisionError, OverflowError, ValueError, TypeError, RuntimeError):
-        return complex("nan")
-
-
-class _NotPolynomial(Exception):
-    pass
-
-
-def _looks_polynomial(expression: ParameterExpression, positions: Sequence[int]) -> bool:
-    """Rule out most other expressions by their text and their values, before any symbolic derivative.
-
-    The derivatives of |x| or of a nested quotient grow without end, so they must not be formed on suspicion.
-    """
-    if _NOT_POLYNOMIAL.search(str(expression)):
-        return False
-    times = np.linspace(0.2, 1.0, _MAX_DEGREE + 4)
-    values = [_qiskit_value(expression, {i: float(t) * _probe_value(i, 0) for i in positions}) for t in times]
-    samples = np.asarray(values)
-    if not np.isfinite(samples).all() or (samples.imag != 0.0).any():
-        return False
-    powers = np.vander(times, _MAX_DEGREE + 1)
-    residual = samples.real - powers @ np.linalg.lstsq(powers, samples.real, rcond=None)[0]
-    return bool(np.abs(residual).max() <= _CHECK_RTOL * (1.0 + np.abs(samples).max()))
-
-
-def _polynomial(expression: ParameterExpression, positions: Sequence[int]) -> Polynomial:
-    """Coefficients of a polynomial from its partial derivatives at zero (Taylor's formula, finite for polynomials)."""
-    by_position = {int(p.name[1:]): p for p in expression.parameters}
-    zero = dict.fromkeys(positions, 0.0)
-    coefficients: Polynomial = {}
-    level: dict[Monomial, ParameterExpression | complex] = {(): expression}
-    for degree in range(_MAX_DEGREE + 1):
-        following: dict[Monomial, ParameterExpression | complex] = {}
-        for monomial, derivative in level.items():
-            if not isinstance(derivative, ParameterExpression):
-                value: complex = complex(derivative)
-            else:
-                value = _qiskit_value(derivative, zero)
-            if not cmath.isfinite(value) or value.imag != 0.0:
-                raise _NotPolynomial
-            if value.real != 0.0:
-                multiplicity = math.prod(math.factorial(len(list(g))) for _, g in itertools.groupby(monomial))
-                coefficients[monomial] = value.real / multiplicity
-            if isinstance(derivative, ParameterExpression) and derivative.parameters:
-                if len(str(derivative)) > _MAX_TEXT:
-                    raise _NotPolynomial
-                for i in positions:
-                    if monomial and i < monomial[-1]:
-                        continue  # partial derivatives commute: visit each multiset of variables once
-                    following[(*monomial, i)] = derivative.gradient(by_position[i])
-            if len(following) > _MAX_PARTIALS:
-                raise _NotPolynomial
-        if not following:
-            return coefficients
-        if degree == _MAX_DEGREE:
-            raise _NotPolynomial
-        level = following
-    raise _NotPolynomial
-
-
-def _centre(polynomial: Polynomial) -> dict[int, float]:
-    """Stationary point of a quadratic polynomial, by position; empty for other degrees.
-
-    ``(c − x)(c − y)`` expanded about zero cancels for data near c. About its stationary point the linear terms vanish
-    and nothing cancels.
-    """
-    if max((len(m) for m in polynomial), default=0) != 2:
-        return {}
-    positions = sorted({i for m in polynomial if len(m) == 2 for i in m})
-    place = {i: k for k, i in enumerate(positions)}
-    hessian, gradient = np.zeros((len(positions), len(positions))), np.zeros(len(positions))
-    for m, c in polynomial.items():
-        if len(m) == 2:
-            hessian[place[m[0]], place[m[1]]] += c
-            hessian[place[m[1]], place[m[0]]] += c
-        elif len(m) == 1 and m[0] in place:
-            gradient[place[m[0]]] += c
-    if not gradient.any():
-        return {}
-    point = np.linalg.lstsq(hessian, -gradient, rcond=None)[0]
-    if np.abs(hessian @ point + gradient).max() > 1e-12 * np.abs(gradient).max():
-        return {}  # degenerate: linear along some direction, so there is no stationary point
-    return {i: float(p) for i, p in zip(positions, point, strict=True)}
-
-
-def _about_centre(angle: _Angle) -> Polynomial:
-    """The polynomial in ``v_i − centre_i``: the same quadratic terms, no linear terms in the centred variables."""
-    polynomial = angle.polynomial or {}
-    if not angle.centre:
-        return polynomial
-    at_centre = _qiskit_value(angle.expression, {i: angle.centre.get(i, 0.0) for i in angle.positions})
-    kept = {m: c for m, c in polynomial.items() if len(m) == 2 or (len(m) == 1 and m[0] not in angle.centre)}
-    centred: Polynomial = {(): at_centre.real}
-    return centred | kept
-
-
-def _polynomial_value(polynomial: Polynomial, values: Mapping[int, float]) -> float:
-    return math.fsum(c * math.prod(values[i] for i in m) for m, c in polynomial.items())
-
-
-def _close(value: complex, reference: complex) -> bool:
-    return cmath.isfinite(value) and abs(value - reference) <= _CHECK_RTOL * (1.0 + abs(reference))
-
-
 class _Angle:
     """One distinct expression: its canonical text and, if it is one, its polynomial."""
 
-    __slots__ = ("centre", "expression", "is_complex", "polynomial", "positions", "text")
+    __slots__ = ("expression", "is_complex", "polynomial", "positions", "text")
 
     def __init__(self, expression: ParameterExpression) -> None:
         self.expression = expression
         self.positions = sorted(int(p.name[1:]) for p in expression.parameters)
-        probes = [{i: _probe_value(i, which) for i in self.positions} for which in (0, 1)]
-        reference = [_qiskit_value(expression, values) for values in probes]
+        probes = [{i: probe_value(i, which) for i in self.positions} for which in (0, 1)]
+        reference = [qiskit_value(expression, values) for values in probes]
         self.is_complex = all(cmath.isfinite(r) and abs(r.imag) > 1e-12 * (1.0 + abs(r)) for r in reference)
-        self.polynomial: Polynomial | None = None
-        self.centre: dict[int, float] = {}
-        try:
-            if not _looks_polynomial(expression, self.positions):
-                raise _NotPolynomial
-            candidate = _polynomial(expression, self.positions)
-            if all(_close(_polynomial_value(candidate, v), r) for v, r in zip(probes, reference, strict=True)):
-                self.polynomial = candidate
-        except (_NotPolynomial, RuntimeError, TypeError, ValueError, OverflowError, ZeroDivisionError):
-            pass
+        self.polynomial = polynomial_of(expression, self.positions)
         if self.polynomial is not None:
-            self.centre = _centre(self.polynomial)
             self.text = "poly:" + ";".join(f"{','.join(map(str, m))}={c!r}" for m, c in sorted(self.polynomial.items()))
         else:
-            # Qiskit orders terms by parameter names, so the printed form depends on them; values do not.
-            self.text = f"expr:{self.positions}:{_fingerprint(expression, self.positions)}"
+            # Qiskit orders terms by parameter names, so the printed form depends on them; its tokens and the values
+            # of the function do not.
+            tokens = " ".join(sorted(_TOKEN.findall(str(expression))))
+            self.text = f"expr:{tokens}|{_fingerprint(expression, self.positions)}"
 
 
 def _fingerprint(expression: ParameterExpression, positions: Sequence[int]) -> str:
-    """Values at generic points on both sides of zero, to 12 digits: what identifies a function here."""
-    values = []
-    for which in range(_FINGERPRINT_POINTS):
-        stretch = (1.0, -1.0, 2.7, -3.1)[which % 4]
-        values.append(_qiskit_value(expression, {i: stretch * _probe_value(i, which) for i in positions}))
+    """Values at generic points on both sides of zero, to 12 digits."""
+    values = [
+        qiskit_value(expression, {i: stretch * probe_value(i, which) for i in positions})
+        for which, stretch in enumerate(_STRETCHES)
+    ]
     return ",".join(f"{v.real:.11e}{v.imag:+.11e}j" if cmath.isfinite(v) else "nan" for v in values)
 
 
@@ -289,7 +158,9 @@ class AngleTable:
                 raise UnsupportedCircuitError(
                     f"{where} has the angle {expression}, which is complex for real data; angles must be real."
                 )
-            slot = self._by_text.setdefault(angle.text, len(self._angles))
+            slot = len(self._angles)
+            if angle.polynomial is not None:  # others are shared only where they are written alike
+                slot = self._by_text.setdefault(angle.text, slot)
             if slot == len(self._angles):
                 self._angles.append(angle)
                 self._compiled = None
@@ -332,7 +203,9 @@ class AngleTable:
 
 def _compile(angles: Sequence[_Angle]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     polynomial_slots = [k for k, a in enumerate(angles) if a.polynomial is not None]
-    sum_polynomials = _compile_polynomials([angles[k] for k in polynomial_slots])
+    sum_polynomials = compile_polynomials(
+        [PolynomialAngle(angles[k].expression, angles[k].polynomial or {}) for k in polynomial_slots]
+    )
     others = [(k, _compile_general(a)) for k, a in enumerate(angles) if a.polynomial is None]
 
     def evaluate(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -345,41 +218,13 @@ def _compile(angles: Sequence[_Angle]) -> Callable[[NDArray[np.float64]], NDArra
     return evaluate
 
 
-def _compile_polynomials(angles: Sequence[_Angle]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Sum the t-th terms of all polynomials at once: a gather and a few element-wise products per t."""
-    polynomials = [_about_centre(a) for a in angles]
-    n_terms = max((len(p) for p in polynomials), default=0)
-    degree = max((len(m) for p in polynomials for m in p), default=0)
-    coefficient = np.zeros((n_terms, len(polynomials)))
-    column = np.zeros((n_terms, degree, len(polynomials)), dtype=np.intp)  # column 0 is the constant 1
-    centre = np.zeros((n_terms, degree, len(polynomials)))
-    for k, (angle, polynomial) in enumerate(zip(angles, polynomials, strict=True)):
-        for t, (monomial, c) in enumerate(sorted(polynomial.items())):
-            coefficient[t, k] = c
-            column[t, : len(monomial), k] = np.add(monomial, 1)
-            centre[t, : len(monomial), k] = [angle.centre.get(i, 0.0) for i in monomial]
-
-    def evaluate(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        with_one = np.concatenate([np.ones((values.shape[0], 1)), values], axis=1)
-        total = np.zeros((values.shape[0], len(polynomials)))
-        for t in range(n_terms):
-            term = np.broadcast_to(coefficient[t], total.shape)
-            for factor in range(degree):
-                if column[t, factor].any():
-                    term = term * (with_one[:, column[t, factor]] - centre[t, factor])
-            total += term
-        return total
-
-    return evaluate
-
-
 def _compile_general(angle: _Angle) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     function = _lambdified(angle)
     if function is not None:
         return function
 
     def bind_each(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        bound = [_qiskit_value(angle.expression, {i: float(row[i]) for i in angle.positions}) for row in values]
+        bound = [qiskit_value(angle.expression, {i: float(row[i]) for i in angle.positions}) for row in values]
         return _real_or_nan(np.asarray(bound, dtype=complex))
 
     return bind_each
@@ -414,14 +259,14 @@ def _lambdified(angle: _Angle) -> Callable[[NDArray[np.float64]], NDArray[np.flo
 
     width = angle.positions[-1] + 1
     for which in (0, 1):
-        probe = np.array([[_probe_value(i, which) for i in range(width)]])
-        reference = _qiskit_value(angle.expression, {i: float(probe[0, i]) for i in range(width)})
+        probe = np.array([[probe_value(i, which) for i in range(width)]])
+        reference = qiskit_value(angle.expression, {i: float(probe[0, i]) for i in range(width)})
         try:
             value = complex(function(probe)[0])
         except (TypeError, ValueError, NameError, AttributeError):
             return None
         both_undefined = not cmath.isfinite(value) and (not cmath.isfinite(reference) or reference.imag != 0.0)
-        if not both_undefined and not _close(value, reference):
+        if not both_undefined and not close(value, reference):
             return None
     return function
 

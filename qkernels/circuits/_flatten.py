@@ -23,11 +23,12 @@ from qiskit.circuit import (
     QuantumCircuit,
     Reset,
 )
+from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
 from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
 from qiskit.quantum_info import Operator
 
 from qkernels._errors import InvalidParameterError, UnsupportedCircuitError
-from qkernels.circuits._decompose import definition_of, written_out
+from qkernels.circuits._decompose import definition_of, elementary_instructions, written_out
 from qkernels.circuits._expressions import AngleTable, require_real
 from qkernels.circuits._gates import PARAMETRIC_GATES
 
@@ -299,11 +300,9 @@ def _digest(matrix: NDArray[np.complex128]) -> str:
 def _matrix(op: Operation, where: str) -> NDArray[np.complex128]:
     try:
         if isinstance(op, AnnotatedOperation):
-            try:
-                return _product(written_out(op, "flatten", ""))
-            except UnsupportedCircuitError:  # no gate form; Qiskit may still know its matrix
-                pass
-        matrix = np.asarray(Operator(op).data, dtype=complex)
+            matrix = _annotated_matrix(op)
+        else:
+            matrix = np.asarray(Operator(op).data, dtype=complex)
     except Exception as error:
         raise UnsupportedCircuitError(
             f"{where} has neither a definition nor a matrix, so it cannot be evaluated. Replace it by gates."
@@ -351,17 +350,39 @@ def _bound_matrix(
         raise UnsupportedCircuitError(f"{where} cannot be bound to numbers: {error}. Replace it by gates.") from error
 
 
-def _product(circuit: QuantumCircuit) -> NDArray[np.complex128]:
-    """Matrix of a parameter-free circuit up to a global phase, from its flattened gates."""
+def _dense(circuit: QuantumCircuit) -> NDArray[np.complex128]:
+    """Matrix of a parameter-free circuit with its global phase, composite gates by their definitions."""
     n = circuit.num_qubits
     matrix = np.eye(2**n, dtype=complex)
-    for op in flatten(circuit, ()).ops:
-        if op.matrix is None:
+    for position, piece in elementary_instructions(circuit, "flatten"):
+        op = piece.operation
+        if op.name in _DIRECTIVES:
             continue
-        axes = [n - 1 - q for q in reversed(op.qubits)]
+        if not piece.qubits:
+            matrix = matrix * np.exp(1j * float(op.params[0]))
+            continue
+        u = _matrix(op, f"Instruction {op.name!r} at position {position}")
+        axes = [n - 1 - circuit.find_bit(q).index for q in reversed(piece.qubits)]
         moved = np.moveaxis(matrix.reshape([2] * n + [-1]), axes, range(len(axes)))
-        product = (op.matrix @ moved.reshape(len(op.matrix), -1)).reshape(moved.shape)
+        product = (u @ moved.reshape(len(u), -1)).reshape(moved.shape)
         matrix = np.moveaxis(product, range(len(axes)), axes).reshape(2**n, 2**n)
+    return matrix
+
+
+def _annotated_matrix(op: AnnotatedOperation) -> NDArray[np.complex128]:
+    """Matrix of an operation under its modifiers, innermost first."""
+    matrix = _dense(_alone(op.base_op))
+    for modifier in op.modifiers:
+        if isinstance(modifier, InverseModifier):
+            matrix = matrix.conj().T
+        elif isinstance(modifier, PowerModifier):
+            matrix = np.asarray(Operator(matrix).power(modifier.power).data)
+        elif isinstance(modifier, ControlModifier):
+            controls = modifier.num_ctrl_qubits
+            embedded = np.eye(len(matrix) << controls, dtype=complex)
+            rows = np.arange(len(matrix)) * 2**controls + int(modifier.ctrl_state)  # controls are the low bits
+            embedded[np.ix_(rows, rows)] = matrix
+            matrix = embedded
     return matrix
 
 

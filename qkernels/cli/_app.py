@@ -15,8 +15,8 @@ import typer
 
 from qkernels._errors import QKernelsError
 
-MAX_WIDTH = 110
-"""Columns; sentences wider than this are hard to read."""
+MIN_WIDTH, MAX_WIDTH = 80, 110
+"""Columns: narrower, the table loses digits; wider, sentences are hard to read."""
 
 DEFAULT_JOBS = min(os.cpu_count() or 1, 4)
 """A process takes seconds to start and 300 MB; the demo is short."""
@@ -98,8 +98,7 @@ def demo(
 
     settings = Settings(dataset, target, output, features, folds, repeats, max_rows, shots, device, seed, jobs)
     console = Console(highlight=False)
-    if console.width > MAX_WIDTH:
-        console.width = MAX_WIDTH
+    console.width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
     try:
         with _without_warnings():
             run_demo(settings, console)

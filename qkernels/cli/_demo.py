@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import perf_counter
 
 import numpy as np
@@ -223,7 +224,7 @@ def _device(name: str) -> BackendV2:
 def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / "results.json"
-        probe.touch()
+        with TemporaryFile(dir=path):  # now, not after minutes of work
+            pass
     except OSError as error:
         raise InvalidDataError(f"--output: cannot write to {path}: {error.strerror}; choose another folder.") from None

@@ -154,9 +154,9 @@ class Engine(ABC):
 
         Notes
         -----
-        On noiseless engines: N simulations and one blocked matrix product; duplicate rows are simulated once. With `shots`, entries are
-        Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed): symmetric and the same
-        in any block, order and process.
+        On noiseless engines: N simulations and one blocked matrix product; duplicate rows are simulated once. With
+        `shots`, entries are Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed):
+        symmetric and the same in any block, order and process.
         """
 
     @abstractmethod

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from abc import abstractmethod
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ from qkernels._errors import BudgetError, InvalidDataError, InvalidParameterErro
 from qkernels.engines import _shared_store
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
 from qkernels.engines._cache import CACHE
+from qkernels.engines._draw import Draw
 from qkernels.engines._memory import MemoryLimit, resolve_memory_limit
 from qkernels.engines._parallel import run_tasks
+from qkernels.engines._rows import as_scalars, bind_rows, check_pairs, equal_rows
 from qkernels.programs import (
     ExpectationProgram,
     Expectations,
@@ -31,8 +33,6 @@ from qkernels.programs import (
     Program,
     format_bytes,
     is_count,
-    pair_uniforms,
-    row_keys,
     sample_frequencies,
     single_uniforms,
     wilson_stderr,
@@ -46,26 +46,6 @@ _PAIR_CHUNK = 4096
 """Pairs evaluated at once when single pairs are asked for."""
 
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Draw:
-    """How entries are sampled: the arguments of the content-keyed draw."""
-
-    shots: int | None
-    seed: int
-    orientation: Orientation
-
-    def __call__(self, p: Values, a: NDArray[np.uint64], b: NDArray[np.uint64]) -> Values:
-        """Sampled entries, or the probabilities themselves; shape (2, …) where both orientations are measured."""
-        np.clip(p, 0.0, 1.0, out=p)
-        if self.shots is None:
-            return p
-        if self.orientation == "canonical":
-            return sample_frequencies(p, pair_uniforms(a, b, self.seed, f"shots={self.shots}"), self.shots)
-        half = self.shots // 2
-        streams = (f"shots={half},forward", f"shots={half},backward")
-        return np.stack([sample_frequencies(p, pair_uniforms(a, b, self.seed, s), half) for s in streams])
 
 
 class ExactEngine(Engine):
@@ -166,26 +146,8 @@ class ExactEngine(Engine):
         content.update(b"" if theta is None else np.asarray(theta, dtype=float).tobytes())
         key: Hashable = ("rows", self._tag, program.key, content.hexdigest())
         if raw.dtype == object:
-            return self._bind_now(program, X, theta, name)
-        return CACHE.compute(key, lambda: self._bind_now(program, X, theta, name), lambda p: p.nbytes)
-
-    def _bind_now(self, program: Program, X: ArrayLike, theta: ArrayLike | None, name: str) -> Prepared:
-        angles = program.bind_angles(X, theta)
-        if len(angles) == 0:
-            raise InvalidDataError(f"{name} has 0 sample(s); at least 1 is needed.")
-        shape = f"{angles.shape}".encode()  # a circuit without data has rows of no bytes
-        digest = hashlib.blake2b(np.ascontiguousarray(angles).tobytes() + shape, digest_size=16).hexdigest()
-        keys = row_keys(angles, program.key)
-        _, first, inverse = np.unique(_as_scalars(keys), return_index=True, return_inverse=True)
-        distinct: NDArray[np.intp] | None = None
-        if len(first) < len(keys):
-            order = np.argsort(first)  # distinct rows in the order of their first appearance
-            rank = np.empty_like(order)
-            rank[order] = np.arange(len(order))
-            first, distinct = first[order], rank[inverse]
-            keys, angles = keys[first], angles[first]
-        nbytes = keys.nbytes + angles.nbytes + (0 if distinct is None else distinct.nbytes)
-        return Prepared(program.key, self._tag, digest, keys, distinct, angles, None, nbytes)
+            return bind_rows(program, X, theta, name, self._tag)
+        return CACHE.compute(key, lambda: bind_rows(program, X, theta, name, self._tag), lambda p: p.nbytes)
 
     def _with_states(self, program: Program, bound: Prepared) -> Prepared:
         """The same rows with their states, from the cache where they are there."""
@@ -225,11 +187,11 @@ class ExactEngine(Engine):
             raise InvalidParameterError(f"program of overlaps must be an OverlapProgram, got {type(program).__name__}.")
         a = self._bind(program, X, theta, "X")
         b = None if Y is None else self._bind(program, Y, theta, "Y")
-        index = None if pairs is None else _check_pairs(pairs, a.num_samples, (b or a).num_samples)
+        index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
         plan = self._plan(program, a, b, index, diagonal)
         if not plan.feasible:
             raise BudgetError(plan.reason)
-        draw = _Draw(None, 0, "canonical") if self.shots is None else _Draw(self.shots, self.seed, orientation)
+        draw = Draw(None, 0, "canonical") if self.shots is None else Draw(self.shots, self.seed, orientation)
         if index is not None:
             frequencies = self._evaluate_pairs(program, a, b or a, index, draw)
         else:
@@ -237,7 +199,7 @@ class ExactEngine(Engine):
             frequencies = CACHE.compute(key, lambda: self._evaluate(key, program, a, b, draw), lambda v: v.nbytes)
         return self._answer(frequencies, a, b, index, diagonal, need, draw, program)
 
-    def _evaluate(self, key: Hashable, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: _Draw) -> Values:
+    def _evaluate(self, key: Hashable, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: Draw) -> Values:
         def compute() -> Values:
             CACHE.count_evaluation()
             return self._evaluate_matrix(program, a, b, draw)
@@ -246,7 +208,7 @@ class ExactEngine(Engine):
         values.setflags(write=False)
         return values
 
-    def _evaluate_matrix(self, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: _Draw) -> Values:
+    def _evaluate_matrix(self, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: Draw) -> Values:
         """The matrix over distinct rows by blocks, then expanded to all rows."""
         other = a if b is None else b
         leading = (2,) if draw.shots is not None and draw.orientation == "both" else ()
@@ -287,7 +249,7 @@ class ExactEngine(Engine):
         right: Any,
         right_keys: NDArray[np.uint64],
         rows: int,
-        draw: _Draw,
+        draw: Draw,
         symmetric: bool,
     ) -> None:
         """Blocks of one rectangle of the matrix; its mirror image too where the matrix is a Gram matrix."""
@@ -317,11 +279,11 @@ class ExactEngine(Engine):
         if b is None:
             i = j = np.arange(len(a.keys))
         else:
-            _, i, j = np.intersect1d(_as_scalars(a.keys), _as_scalars(b.keys), return_indices=True)
+            _, i, j = np.intersect1d(as_scalars(a.keys), as_scalars(b.keys), return_indices=True)
         out[..., i, j] = 1.0
 
     def _evaluate_pairs(
-        self, program: OverlapProgram, a: Prepared, b: Prepared, pairs: NDArray[np.intp], draw: _Draw
+        self, program: OverlapProgram, a: Prepared, b: Prepared, pairs: NDArray[np.intp], draw: Draw
     ) -> Values:
         CACHE.count_evaluation()
         i = pairs[:, 0] if a.inverse is None else a.inverse[pairs[:, 0]]
@@ -344,7 +306,7 @@ class ExactEngine(Engine):
         pairs: NDArray[np.intp] | None,
         diagonal: Diagonal,
         need: Need,
-        draw: _Draw,
+        draw: Draw,
         program: OverlapProgram,
     ) -> Overlaps:
         info: dict[str, str | int | float | bool] = {
@@ -361,7 +323,7 @@ class ExactEngine(Engine):
         stderr = wilson_stderr(values, shots)
         num_shots = np.full(values.shape, shots, dtype=np.int64)
         if diagonal is not True:
-            known = _equal_rows(a, b, pairs)
+            known = equal_rows(a, b, pairs)
             stderr[known] = 0.0
             num_shots[known] = 0
         orientations = None
@@ -457,7 +419,7 @@ class ExactEngine(Engine):
         self._check_options(diagonal, need, orientation)
         a = self._row_source(program, X, theta, "X")
         b = None if Y is None else self._row_source(program, Y, theta, "Y")
-        index = None if pairs is None else _check_pairs(pairs, a.num_samples, (b or a).num_samples)
+        index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
         return self._plan(program, a, b, index, diagonal)
 
     def _row_source(self, program: Program, X: ArrayLike | int, theta: ArrayLike | None, name: str) -> Prepared:
@@ -514,34 +476,3 @@ class ExactEngine(Engine):
 def _stripe(rows: int, data: object) -> int:
     """Rows evolved together: all of them where the states are there already."""
     return rows if data is None else 1 << 62
-
-
-def _as_scalars(keys: NDArray[np.uint64]) -> NDArray[np.void]:
-    """128-bit keys as one scalar each, for sorting and set operations."""
-    return np.ascontiguousarray(keys).view([("a", "<u8"), ("b", "<u8")]).ravel()
-
-
-def _equal_rows(a: Prepared, b: Prepared | None, pairs: NDArray[np.intp] | None) -> NDArray[np.bool_]:
-    """Which entries pair a row with itself."""
-    left = a.keys if a.inverse is None else a.keys[a.inverse]
-    right = left if b is None else (b.keys if b.inverse is None else b.keys[b.inverse])
-    if pairs is not None:
-        return np.asarray((left[pairs[:, 0]] == right[pairs[:, 1]]).all(axis=1))
-    return np.asarray((left[:, None, 0] == right[None, :, 0]) & (left[:, None, 1] == right[None, :, 1]), dtype=np.bool_)
-
-
-def _check_pairs(pairs: ArrayLike, n_x: int, n_y: int) -> NDArray[np.intp]:
-    index = np.asarray(pairs)
-    if index.ndim != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
-        raise InvalidParameterError(
-            f"pairs must be integers of shape (n_pairs, 2), got shape {index.shape} and dtype {index.dtype}."
-        )
-    for column, count, name in ((0, n_x, "X"), (1, n_y, "Y" if n_y != n_x else "X or Y")):
-        if len(index) and (index[:, column].min() < 0 or index[:, column].max() >= count):
-            raise InvalidParameterError(
-                f"pairs[:, {column}] must lie in [0, {count}), the rows of {name}; "
-                f"got {int(index[:, column].min())} to {int(index[:, column].max())}."
-            )
-    if not len(index):
-        raise InvalidParameterError("pairs is empty; give at least one index pair.")
-    return index.astype(np.intp)

@@ -7,6 +7,7 @@ Several schedules are made for a circuit and the one with the lowest estimated c
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -270,11 +271,11 @@ def _cost(item: Item, num_qubits: int) -> float:
     if isinstance(item, Wide):
         gather = 0.0 if item.run.is_diagonal else _MOVE_NS
         phase = _PHASE_NS if crosses_every_split(list(item.run.terms), num_qubits) else _OUTER_NS
-        return reals * (phase + _TERM_NS * len(item.run.terms) ** 0.5 + gather) + 4e3
+        return reals * (phase + _TERM_NS * math.sqrt(len(item.run.terms)) + gather) + 4e3
     m = min(len(item.qubits) + (not is_real_block(item)), len(_MATMUL_NS) - 1)
     move = 0.1 if _is_range(item.qubits) else _MOVE_NS
     cost = reals * (_MATMUL_NS[m] + move) + 500.0
-    return cost if item.constant else cost + _build_cost(item)
+    return float(cost if item.constant else cost + _build_cost(item))
 
 
 def _build_cost(node: Node) -> float:

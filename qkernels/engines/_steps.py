@@ -3,8 +3,8 @@
 A tile of states is one array of shape (samples, 2^n), real while only real gates have acted, complex from then on.
 The bits of its index are qubits in some order, the *layout*. A block is applied as a matrix product wherever its qubits
 stand side by side; at the front or the back of the layout the product can leave them at either end at no cost, because
-a matrix product takes transposed factors as they are. The layouts of a whole circuit are chosen together, so that qubits
-hardly ever have to be moved for their own sake.
+a matrix product takes transposed factors as they are. The layouts of a whole circuit are chosen together, so that
+qubits hardly ever have to be moved for their own sake.
 """
 
 from __future__ import annotations

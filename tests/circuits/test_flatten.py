@@ -10,15 +10,18 @@ import pytest
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import (
+    AnnotatedOperation,
     ClassicalRegister,
+    ControlModifier,
     Gate,
     Instruction,
+    InverseModifier,
     Parameter,
     ParameterVector,
     QuantumRegister,
 )
 from qiskit.circuit.classical import expr, types
-from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.circuit.library import PauliEvolutionGate, RVGate, get_standard_gate_name_mapping
 from qiskit.quantum_info import SparsePauliOp
 
 from qkernels._errors import InvalidParameterError, UnsupportedCircuitError
@@ -107,6 +110,19 @@ def test_flat_gates_are_small_named_or_matrices() -> None:
         circuit, parameters = case.build()
         for op in flatten(circuit, parameters).ops:
             assert op.name in names, (case.name, op.name)
+
+
+def test_an_evolution_stays_its_product_formula_beside_a_parametric_matrix() -> None:
+    """A lazily controlled block that is only known as a matrix, once its parameters are numbers."""
+    t = Parameter("t")
+    block = QuantumCircuit(2)
+    block.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX"], [0.5, 1.0]), time=t), [0, 1])
+    block.append(RVGate(t, 0.2, 0.3), [1])
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.u(0.7 + 0.4 * q, 0.3 - q, 0.2, q)
+    circuit.append(AnnotatedOperation(block.to_gate(), [ControlModifier(1), InverseModifier()]), [1, 0, 2])
+    assert_same_states(circuit, [t], seed=1)
 
 
 def test_a_box_is_a_plain_block() -> None:

@@ -260,6 +260,20 @@ def evolution_inside_a_controlled_block() -> Built:
 
 
 @_case
+def evolution_beside_a_permutation_under_a_lazy_control() -> Built:
+    """Qiskit cannot control a permutation by synthesis; the evolution must stay its product formula all the same."""
+    t = Parameter("t")
+    block = QuantumCircuit(2, global_phase=0.2)
+    block.append(lib.PauliEvolutionGate(SparsePauliOp(["XZ", "ZX", "YI"], [0.5, 1.0, 0.3]), time=0.7), [0, 1])
+    block.append(lib.PermutationGate([1, 0]), [0, 1])
+    circuit = _wall(3)
+    circuit.append(block.to_gate().control(1, annotated=True), [1, 0, 2])
+    block.rx(t, 0)
+    circuit.append(block.to_gate().control(1, ctrl_state=0, annotated=True), [2, 0, 1])
+    return circuit, [t]
+
+
+@_case
 def parametric_matrices_without_definition() -> Built:
     a, b = Parameter("a"), Parameter("b")
     circuit = _wall(2)

@@ -1,0 +1,11 @@
+"""Benchmarks: one file per question, every answer checked in the run that times it.
+
+- `gram_zz`, `gram_cpmap`, `user_circuit`: whole Gram matrices against a matrix product and other simulators
+- `wide_mps`: 30 features through the default engine
+- `predict_one`: one new point against a fitted kernel, also after unpickling
+- `memory`: peak memory of a Gram matrix, in a process of its own
+- `grid_search`: how many matrices a search evaluates
+- `_harness`: timing, checking, judging; `_report`: the table and the JSON records; `_competitors`: the others
+
+``python -m benchmarks --help`` says how to run them, README.md what each one asks.
+"""
