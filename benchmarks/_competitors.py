@@ -30,7 +30,7 @@ __all__ = [
 
 Amplitudes = NDArray[np.complex128]
 
-ROTATIONS = frozenset({"RX", "RY", "RZ"})
+ROTATIONS = frozenset({"RX", "RY", "RZ", "RZZ"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class GateList:
     ----------
     num_qubits : int
     gates : tuple of (name, qubit, ...)
-        "H", "CX", and "RX", "RY", "RZ", each of which takes the next angle.
+        "H", "CX", and "RX", "RY", "RZ", "RZZ" (not for Qulacs), each of which takes the next angle.
     angles : callable
         Rows → angles of all rotations, shape (n_rows, n_rotations), in plain NumPy.
     """

@@ -27,7 +27,7 @@ def run(sizes: Mapping[str, int]) -> Result:
     feature_map = CPMap()
     circuit, x = feature_map.build(d), list(feature_map.parameter_vector(d))
     engine, rows = StatevectorEngine(), uniform_rows(n_rows, d)
-    compiling = compile_seconds(engine, lambda: OverlapProgram(circuit, x), rows(2**32 - 1))
+    compiling = compile_seconds(engine, lambda: OverlapProgram(circuit, x), rows)
     ours = engine_contender(engine, OverlapProgram(circuit, x))
     rivals: list[tuple[Contender | Missing, Goal | None]] = [
         (numpy_product(aer_states(circuit, x)), Goal("ratio", 4.0)),

@@ -76,7 +76,7 @@ def run(sizes: Mapping[str, int]) -> Result:
     n, n_rows, rounds = sizes["qubits"], sizes["rows"], sizes["rounds"]
     circuit, x, gates = user_circuit(n, sizes["layers"])
     engine, rows = StatevectorEngine(), uniform_rows(n_rows, n)
-    compiling = compile_seconds(engine, lambda: OverlapProgram(circuit, x), rows(2**32 - 1))
+    compiling = compile_seconds(engine, lambda: OverlapProgram(circuit, x), rows)
     ours = engine_contender(engine, OverlapProgram(circuit, x))
     rivals: list[tuple[Contender | Missing, Goal | None]] = [
         (fidelity_statevector_kernel(circuit, x), Goal("speedup", 20.0)),
