@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Timed answers, checked in the same run.")
     parser.add_argument("case", nargs="*", help=f"any of {', '.join(CASES)}; all when none is given")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does everything run and agree?")
-    parser.add_argument("--output", type=Path, help="folder of the JSON records (default: benchmarks/records; none for --quick)")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the JSON records (default: benchmarks/records; none for --quick)"
+    )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.case if name not in CASES]:
         parser.error(f"unknown case {unknown[0]!r}; choose from {', '.join(CASES)}")

@@ -52,7 +52,8 @@ class GateList:
 
     def circuit(self) -> tuple[QuantumCircuit, list[Parameter]]:
         """The same circuit in Qiskit with one free parameter per rotation."""
-        circuit, parameters = QuantumCircuit(self.num_qubits), []
+        circuit = QuantumCircuit(self.num_qubits)
+        parameters: list[Parameter] = []
         for name, *qubits in self.gates:
             if name in ROTATIONS:
                 parameters.append(Parameter(f"angle{len(parameters):05d}"))
@@ -78,9 +79,7 @@ def numpy_product(states: Callable[[Values], Amplitudes]) -> Contender:
     return Contender("NumPy product of ready states", prepare, settings)
 
 
-def fidelity_statevector_kernel(
-    circuit: QuantumCircuit, parameters: Sequence[Parameter], rounds: int = 1
-) -> Contender:
+def fidelity_statevector_kernel(circuit: QuantumCircuit, parameters: Sequence[Parameter], rounds: int = 1) -> Contender:
     """qiskit-machine-learning's exact kernel, as constructed by default."""
     from qiskit_machine_learning.kernels import FidelityStatevectorKernel
 

@@ -175,7 +175,7 @@ class Result:
     details: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Case:
     """A named benchmark.
 
@@ -257,9 +257,7 @@ def engine_contender(engine: Engine, program: OverlapProgram, name: str = "qkern
     return Contender(name, prepare, {"engine": repr(engine)})
 
 
-def compile_seconds(
-    engine: Engine, build: Callable[[], OverlapProgram], rows: Callable[[int], Values]
-) -> float:
+def compile_seconds(engine: Engine, build: Callable[[], OverlapProgram], rows: Callable[[int], Values]) -> float:
     """Seconds from a Qiskit circuit to its first kernel value, less those of the next one."""
     warm = ZZFeatureMap(reps=1)  # imports, thread pools
     engine.overlaps(OverlapProgram(warm.build(2), warm.parameter_vector(2)), np.zeros((1, 2)))

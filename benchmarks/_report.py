@@ -40,7 +40,7 @@ def print_table(results: Mapping[Case, Result], console: Console, *, judged: boo
     table = Table(title=None if judged else "tiny sizes: the goals are about the full ones and are not judged")
     for name in ("measured", "against", "ours", "theirs", "ratio", "goal", "met", "largest difference"):
         table.add_column(name, justify="right" if name in ("ours", "theirs", "ratio") else "left")
-    for case, result in results.items():
+    for result in results.values():
         table.add_section()
         for row in result.rows:
             table.add_row(*_cells(row, judged=judged))
@@ -48,7 +48,9 @@ def print_table(results: Mapping[Case, Result], console: Console, *, judged: boo
     for case, result in results.items():
         if "compile_seconds" in result.details:
             milliseconds = 1e3 * result.details["compile_seconds"]
-            console.print(f"{case.name}: compiling the circuit, once per process, took {milliseconds:.0f} ms (not included)")
+            console.print(
+                f"{case.name}: compiling the circuit, once per process, took {milliseconds:.0f} ms (not included)"
+            )
 
 
 def _cells(row: Row, *, judged: bool) -> list[str]:

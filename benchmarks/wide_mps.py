@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
@@ -39,8 +40,8 @@ def angles_of_table(n_rows: int, n_features: int) -> Callable[[int], Values]:
     return rows
 
 
-def amplitude_pairs(circuit: QuantumCircuit, X: Values, pairs: Values) -> Values:
-    """k of single pairs from Aer's matrix-product simulator on the compute–uncompute circuit."""
+def amplitude_pairs(circuit: QuantumCircuit, X: Values, pairs: NDArray[np.int64]) -> Values:
+    """Values of single pairs from Aer's matrix-product simulator on the compute–uncompute circuit."""
     from qiskit import transpile
     from qiskit_aer import AerSimulator
 

@@ -134,7 +134,8 @@ class StatevectorEngine(ExactEngine):
         dim = 2**compiled.num_qubits
         states = np.empty((compiled.num_planes, len(angles), dim), dtype=self._dtype)
         rows = max(1, _TILE_BYTES // (2 * dim * states.itemsize))
-        rows = max(1, min(rows, -(-len(angles) // num_workers())))
+        if rows < len(angles):  # one tile needs no threads
+            rows = min(rows, -(-len(angles) // num_workers()))
         tiles = [slice(i, min(i + rows, len(angles))) for i in range(0, len(angles), rows)]
         shared = shares_memory()
         tasks = [(angles[t], np, self._dtype, states[:, t] if shared else None) for t in tiles]

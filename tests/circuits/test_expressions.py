@@ -192,7 +192,7 @@ def test_equal_angles_are_evaluated_once() -> None:
     assert len(flat.angles) == 2
 
 
-@pytest.mark.parametrize("value", [-30.0, -7.0, 0.4, 8.0, 40.0])
+@pytest.mark.parametrize("value", [-30.0, -7.0, -6.0, 0.4, 8.0, 40.0])
 def test_angles_that_agree_near_zero_are_kept_apart(value: float) -> None:
     """Kinks and jumps may lie outside any interval that an implementation probes."""
     p = Parameter("p")
@@ -201,6 +201,8 @@ def test_angles_that_agree_near_zero_are_kept_apart(value: float) -> None:
         ((p + 5).abs().sin(), np.sin(abs(value + 5))),
         ((p + 5).sin() * (p + 20).sign(), np.sin(value + 5) * np.sign(value + 20)),
         ((p + 5).sin() * (30 - p).sign(), np.sin(value + 5) * np.sign(30 - value)),
+        ((p + 5).abs().sin() * (p + 7).sin(), np.sin(abs(value + 5)) * np.sin(value + 7)),
+        ((p + 5).sin() * (p + 7).abs().sin(), np.sin(value + 5) * np.sin(abs(value + 7))),
         (p + 5, value + 5),
         ((p + 5).abs(), abs(value + 5)),
         (((p + 5) ** 2) ** 0.5, abs(value + 5)),

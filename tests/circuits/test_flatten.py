@@ -125,6 +125,15 @@ def test_an_evolution_stays_its_product_formula_beside_a_parametric_matrix() -> 
     assert_same_states(circuit, [t], seed=1)
 
 
+def test_an_evolution_whose_time_cancels_to_a_number_stays_its_product_formula() -> None:
+    """Qiskit raises for the definition while the parameter is unbound: only the bound gate has one."""
+    t = Parameter("t")
+    circuit = QuantumCircuit(2)
+    circuit.ry(t, 0)
+    circuit.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX"], [0.5, 1.0]), time=0 * t + 1.3), [0, 1])
+    assert_same_states(circuit, [t], seed=1)
+
+
 def test_a_box_is_a_plain_block() -> None:
     """`QuantumCircuit.box` groups gates for the compiler; nothing in it is classical control."""
     a, b = Parameter("a"), Parameter("b")

@@ -299,6 +299,15 @@ DIFFERENT: dict[str, list[Build]] = {
             lambda a, b: (a + 5 + 1e-13).sin(),
         )
     ],
+    # The same functions, numbers and parameters in another structure.
+    "structure_far_from_zero": [
+        _single(lambda c, x, f=f: c.rx(f(*x), 0))
+        for f in (
+            lambda a, b: (a + 5).abs().sin() * (b + 7).sin(),
+            lambda a, b: (a + 5).sin() * (b + 7).abs().sin(),
+            lambda a, b: ((a + 5).sin() * (b + 7)).abs().sin(),
+        )
+    ],
     "order": [
         _single(lambda c, x: c.rx(x[0], 0) and c.h(0)),
         _single(lambda c, x: c.h(0) and c.rx(x[0], 0)),
