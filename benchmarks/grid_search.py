@@ -120,7 +120,7 @@ def run(sizes: Mapping[str, int]) -> Result:
         for name in ("n_jobs=1", "n_jobs=2")
     ]
     details = {
-        "data": f"make_classification({sizes['rows']}, {sizes['features']}, n_informative=2, n_redundant=0, random_state={seed})",
+        "data": f"make_classification, {X.shape[0]} x {X.shape[1]}, random_state={seed}",
         "feature_map": repr(ZZFeatureMap(reps=2)),
         "grid": {"C": COSTS, "bandwidth": BANDWIDTHS, "folds": FOLDS},
         "evaluated": counts,

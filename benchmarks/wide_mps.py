@@ -7,7 +7,6 @@ from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
 
@@ -40,19 +39,31 @@ def angles_of_table(n_rows: int, n_features: int) -> Callable[[int], Values]:
     return rows
 
 
-def amplitude_pairs(circuit: QuantumCircuit, X: Values, pairs: NDArray[np.int64]) -> Values:
-    """Values of single pairs from Aer's matrix-product simulator on the compute–uncompute circuit."""
-    from qiskit import transpile
-    from qiskit_aer import AerSimulator
+def transfer_sum(X: Values, Y: Values) -> Values:
+    """k(x, y) of matching rows, exactly, from its sum over basis states; knows no circuit and no library.
 
-    simulator = AerSimulator(method="matrix_product_state")
-    circuits = []
-    for i, j in pairs:
-        pair = circuit.assign_parameters(X[i]).compose(circuit.assign_parameters(X[j]).inverse())
-        pair.save_amplitudes_squared([0])
-        circuits.append(pair)
-    result = simulator.run(transpile(circuits, simulator, optimization_level=0), shots=1).result()
-    return np.array([result.data(k)["amplitudes_squared"][0] for k in range(len(circuits))])
+    With f(x, a) = exp i(Σ 2 x_i a_i + Σ 2 x_i x_{i+1} (a_i ⊕ a_{i+1})), the state is
+    ψ_b = 2^-n f(x, b) Σ_a (−1)^(a·b) f(x, a), so ⟨ψ(y)|ψ(x)⟩ is a sum over three bits (a, b, c) per site that only
+    neighbouring sites couple: one 8 × 8 transfer matrix per site.
+    """
+    a, b, c = ((np.arange(8) >> k) & 1 for k in range(3))
+    sign = (-1.0) ** (a * b + b * c)
+
+    def coupling(p: Values, q: Values, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.complex128]:
+        """Phases of a and b at x, of b and c at y, for bits that are (or differ, between sites) as given."""
+        ones = [bits[left] ^ bits[right] for bits in (a, b, c)]
+        phase = np.multiply.outer(p, ones[0] + ones[1]) - np.multiply.outer(q, ones[1] + ones[2])
+        return np.asarray(np.exp(1j * phase))
+
+    zero = np.zeros(8, dtype=np.intp)
+    site, (left, right) = np.arange(8), np.indices((8, 8))
+    total = np.ones((len(X), 8), dtype=np.complex128)
+    for i in range(X.shape[1]):
+        if i:
+            pair = coupling(2 * X[:, i - 1] * X[:, i], 2 * Y[:, i - 1] * Y[:, i], left, right)
+            total = np.einsum("nl,nlr->nr", total, pair)
+        total *= sign * coupling(2 * X[:, i], 2 * Y[:, i], zero, site) / 4
+    return np.asarray(np.abs(total.sum(axis=1)) ** 2)
 
 
 def run(sizes: Mapping[str, int]) -> Result:
@@ -68,8 +79,10 @@ def run(sizes: Mapping[str, int]) -> Result:
     X = rows(0)
     answer = engine.overlaps(program, X)
     index = np.random.default_rng(0).integers(n_rows, size=(sizes["pairs"], 2))
-    single = amplitude_pairs(circuit, X, index)
-    wide = Check(float(np.abs(answer.values[index[:, 0], index[:, 1]] - single).max()), "Aer matrix_product_state")
+    exact = transfer_sum(X[index[:, 0]], X[index[:, 1]])
+    wide = Check(
+        float(np.abs(answer.values[index[:, 0], index[:, 1]] - exact).max()), f"exact sum in NumPy, {len(index)} pairs"
+    )
 
     small, small_x = feature_map.build(narrow), list(feature_map.parameter_vector(narrow))
     small_program, small_rows = OverlapProgram(small, small_x), angles_of_table(n_rows, narrow)(0)
@@ -82,11 +95,9 @@ def run(sizes: Mapping[str, int]) -> Result:
     statevectors = Check(max(differences.values()), f"Aer statevectors, {narrow} features")
 
     question = f"ZZ-linear product reps=2, {d} features, N={n_rows}: whole Gram"
-    goal = Goal("value", 3.0)
     time = median(seconds[ours.name])
     result = [
-        judge_value(question, statevectors.against, "s", time, goal, statevectors),
-        judge_value(question, f"{wide.against}, {len(index)} pairs", "s", time, None, wide),
+        judge_value(question, check.against, "s", time, Goal("value", 3.0), check) for check in (statevectors, wide)
     ]
     details = {
         "feature_map": repr(feature_map),
@@ -103,6 +114,6 @@ CASE = Case(
     "wide_mps",
     "All 30 columns of a table through the default engine",
     run,
-    full={"features": 30, "rows": 569, "narrow_features": 12, "pairs": 20, "rounds": 5},
-    quick={"features": 6, "rows": 12, "narrow_features": 3, "pairs": 3, "rounds": 2},
+    full={"features": 30, "rows": 569, "narrow_features": 12, "pairs": 2000, "rounds": 5},
+    quick={"features": 6, "rows": 12, "narrow_features": 3, "pairs": 30, "rounds": 2},
 )

@@ -118,9 +118,7 @@ def _model_classes() -> dict[str, type[Any]]:
     models: list[type[Any]] = [
         member
         for member in vars(fake_provider).values()
-        if isinstance(member, type)
-        and getattr(member, "backend_name", None)
-        and hasattr(member, "conf_filename")
+        if isinstance(member, type) and getattr(member, "backend_name", None) and hasattr(member, "conf_filename")
     ]
     return {_short_name(model.backend_name): model for model in models}
 

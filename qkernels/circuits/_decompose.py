@@ -21,8 +21,9 @@ from qiskit.circuit import (
     Qubit,
 )
 from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
-from qiskit.circuit.library import GlobalPhaseGate, PauliEvolutionGate, UnitaryGate
+from qiskit.circuit.library import GlobalPhaseGate, PauliEvolutionGate, PermutationGate, UnitaryGate
 from qiskit.quantum_info import Operator
+from qiskit.synthesis import synth_permutation_basic
 
 from qkernels._errors import UnsupportedCircuitError
 
@@ -162,6 +163,11 @@ def _controlled(circuit: QuantumCircuit, modifier: ControlModifier) -> QuantumCi
     for item in circuit.data:
         gate = item.operation
         if gate.name not in ("barrier", "delay"):
+            wires = [*controls, *(targets[bit] for bit in item.qubits)]
+            if isinstance(gate, PermutationGate):  # Qiskit cannot control one by synthesis; its swaps it can
+                swaps = synth_permutation_basic(gate.pattern)
+                result.compose(_controlled(swaps, modifier), wires, inplace=True)
+                continue
             gate = gate.control(modifier.num_ctrl_qubits, ctrl_state=modifier.ctrl_state, annotated=False)
-            result.append(gate, [*controls, *(targets[bit] for bit in item.qubits)])
+            result.append(gate, wires)
     return result

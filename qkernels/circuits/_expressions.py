@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import cmath
 import functools
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import Parameter, ParameterExpression
 
 from qkernels._errors import InvalidDataError, UnsupportedCircuitError
+from qkernels.circuits._canonical_text import canonical_text
 from qkernels.circuits._polynomials import (
     PolynomialAngle,
     close,
@@ -34,12 +34,6 @@ from qkernels.circuits._polynomials import (
 )
 
 __all__ = ["AngleTable", "canonical_expression"]
-
-_TOKEN = re.compile(r"[A-Za-z_]\w*|[\d.]+(?:e[+-]?\d+)?|[-+*/]+")
-"""Names, numbers and operators in the text of an expression."""
-
-_STRETCHES = (1.0, -1.0, 2.7, -3.1, 13.0, -17.0, 61.0, -83.0)
-"""Scales of the points at which an expression that is no polynomial is compared with others."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -68,19 +62,7 @@ class _Angle:
         if self.polynomial is not None:
             self.text = "poly:" + ";".join(f"{','.join(map(str, m))}={c!r}" for m, c in sorted(self.polynomial.items()))
         else:
-            # Qiskit orders terms by parameter names, so the printed form depends on them; its tokens and the values
-            # of the function do not.
-            tokens = " ".join(sorted(_TOKEN.findall(str(expression))))
-            self.text = f"expr:{tokens}|{_fingerprint(expression, self.positions)}"
-
-
-def _fingerprint(expression: ParameterExpression, positions: Sequence[int]) -> str:
-    """Values at generic points on both sides of zero, to 12 digits."""
-    values = [
-        qiskit_value(expression, {i: stretch * probe_value(i, which) for i in positions})
-        for which, stretch in enumerate(_STRETCHES)
-    ]
-    return ",".join(f"{v.real:.11e}{v.imag:+.11e}j" if cmath.isfinite(v) else "nan" for v in values)
+            self.text = f"expr:{canonical_text(expression)}"
 
 
 class AngleTable:
@@ -237,15 +219,13 @@ def _real_or_nan(values: NDArray[np.complex128]) -> NDArray[np.float64]:
 
 
 def _lambdified(angle: _Angle) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
+    import sympy  # deferred: costs half a second and is needed only for expressions that are no polynomials
+
     try:
         symbolic = angle.expression.sympify()
     except (TypeError, ValueError, AttributeError, RuntimeError):
         return None
-    if symbolic is NotImplemented:
-        return None
-    import sympy  # deferred: costs half a second and is needed only for expressions that are no polynomials
-
-    if not isinstance(symbolic, sympy.Expr):
+    if not isinstance(symbolic, sympy.Expr):  # Qiskit returns NotImplemented for number ** parameter
         return None
     symbols = [sympy.Symbol(f"v{i}") for i in angle.positions]
     if not symbolic.free_symbols <= set(symbols):

@@ -24,7 +24,7 @@ from qiskit.circuit import (
     Reset,
 )
 from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
-from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
+from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate, get_standard_gate_name_mapping
 from qiskit.quantum_info import Operator
 
 from qkernels._errors import InvalidParameterError, UnsupportedCircuitError
@@ -301,6 +301,8 @@ def _matrix(op: Operation, where: str) -> NDArray[np.complex128]:
     try:
         if isinstance(op, AnnotatedOperation):
             matrix = _annotated_matrix(op)
+        elif isinstance(op, PauliEvolutionGate):  # its own matrix is the exact exponential, not what a device runs
+            matrix = np.asarray(Operator(op.definition).data, dtype=complex)
         else:
             matrix = np.asarray(Operator(op).data, dtype=complex)
     except Exception as error:

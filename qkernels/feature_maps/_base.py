@@ -136,9 +136,7 @@ class FeatureMap(BaseEstimator, ABC):
             If the map needs more features.
         """
         if isinstance(n_features, bool) or not isinstance(n_features, Integral):
-            raise InvalidParameterError(
-                f"{type(self).__name__}: n_features must be an integer; got {n_features!r}."
-            )
+            raise InvalidParameterError(f"{type(self).__name__}: n_features must be an integer; got {n_features!r}.")
         if n_features < self._minimum_features:
             raise InvalidDataError(
                 f"{type(self).__name__} needs at least {self._minimum_features} feature(s); got "
@@ -195,9 +193,7 @@ class FeatureMap(BaseEstimator, ABC):
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         """Name the parameters that differ from their defaults; all under ``print_changed_only=False``."""
-        defaults = {
-            name: parameter.default for name, parameter in inspect.signature(type(self)).parameters.items()
-        }
+        defaults = {name: parameter.default for name, parameter in inspect.signature(type(self)).parameters.items()}
         values = self.get_params(deep=False)
         show_all = not get_config()["print_changed_only"]
         shown = [
@@ -220,10 +216,7 @@ class FeatureMap(BaseEstimator, ABC):
     def __getstate__(self) -> dict[str, object]:
         # A device is pickled as what the map needs of it: no connection, no token.
         state = dict(super().__getstate__())
-        return {
-            name: value.coupling_map if isinstance(value, BackendV2) else value
-            for name, value in state.items()
-        }
+        return {name: value.coupling_map if isinstance(value, BackendV2) else value for name, value in state.items()}
 
     def _require_integer(self, name: str, minimum: int) -> int:
         value = getattr(self, name)
@@ -244,9 +237,7 @@ class FeatureMap(BaseEstimator, ABC):
         value = getattr(self, name)
         if not any(type(value) is type(choice) and value == choice for choice in choices):
             listed = ", ".join(repr(choice) for choice in choices)
-            raise InvalidParameterError(
-                f"{type(self).__name__}: {name} must be one of {listed}; got {value!r}."
-            )
+            raise InvalidParameterError(f"{type(self).__name__}: {name} must be one of {listed}; got {value!r}.")
 
 
 _MAX_BUILT = 128

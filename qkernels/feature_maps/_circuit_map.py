@@ -50,9 +50,7 @@ class CircuitMap(FeatureMap):
     ['x[1]', 'x[0]*x[1]']
     """
 
-    def __init__(
-        self, circuit: QuantumCircuit, x: ParameterVector | Sequence[Parameter] | None = None
-    ) -> None:
+    def __init__(self, circuit: QuantumCircuit, x: ParameterVector | Sequence[Parameter] | None = None) -> None:
         self.circuit = circuit
         self.x = x
 
@@ -99,9 +97,7 @@ class CircuitMap(FeatureMap):
 
     def _checked_features(self, n_features: int) -> list[Parameter]:
         if not isinstance(self.circuit, QuantumCircuit):
-            raise InvalidParameterError(
-                f"CircuitMap: circuit must be a qiskit QuantumCircuit; got {self.circuit!r}."
-            )
+            raise InvalidParameterError(f"CircuitMap: circuit must be a qiskit QuantumCircuit; got {self.circuit!r}.")
         features = list(self.circuit.parameters) if self.x is None else self._checked_x()
         if not features:
             raise InvalidParameterError(

@@ -89,9 +89,7 @@ def _edge(owner: str, pair: object) -> tuple[int, int]:
     qubits = tuple(pair) if isinstance(pair, Sequence) and not isinstance(pair, str) else ()
     valid = len(qubits) == 2 and all(isinstance(q, Integral) and int(q) >= 0 for q in qubits)
     if not valid or qubits[0] == qubits[1]:
-        raise InvalidParameterError(
-            f"{owner}: coupling must hold pairs of different qubit numbers >= 0; got {pair!r}."
-        )
+        raise InvalidParameterError(f"{owner}: coupling must hold pairs of different qubit numbers >= 0; got {pair!r}.")
     return int(min(qubits)), int(max(qubits))
 
 

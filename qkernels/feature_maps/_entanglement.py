@@ -61,8 +61,7 @@ def entangled_blocks(
         if entanglement not in PATTERNS:
             listed = ", ".join(repr(pattern) for pattern in PATTERNS)
             raise InvalidParameterError(
-                f"{owner}: entanglement must be one of {listed}, or a list of qubit tuples; "
-                f"got {entanglement!r}."
+                f"{owner}: entanglement must be one of {listed}, or a list of qubit tuples; got {entanglement!r}."
             )
         if block_size > num_qubits:
             return []

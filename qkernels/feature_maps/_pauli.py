@@ -128,18 +128,14 @@ class PauliFeatureMap(FeatureMap):
             )
         for pauli in self.paulis:
             if not isinstance(pauli, str) or not pauli or set(pauli.upper()) - set("IXYZ"):
-                raise InvalidParameterError(
-                    f"{owner}: paulis must hold strings over I, X, Y and Z; got {pauli!r}."
-                )
+                raise InvalidParameterError(f"{owner}: paulis must hold strings over I, X, Y and Z; got {pauli!r}.")
             if not set(pauli.upper()) - {"I"}:
                 raise InvalidParameterError(
-                    f"{owner}: paulis must hold strings with a letter other than I (no phase otherwise); "
-                    f"got {pauli!r}."
+                    f"{owner}: paulis must hold strings with a letter other than I (no phase otherwise); got {pauli!r}."
                 )
             if len(pauli) > num_qubits > 1:
                 raise InvalidParameterError(
-                    f"{owner}: paulis must not be longer than the number of features, {num_qubits}; "
-                    f"got {pauli!r}."
+                    f"{owner}: paulis must not be longer than the number of features, {num_qubits}; got {pauli!r}."
                 )
         kept = [pauli.upper() for pauli in self.paulis if len(pauli) <= num_qubits]
         if not kept:
@@ -157,9 +153,7 @@ def data_phase(data_map: str, features: Sequence[ParameterExpression]) -> Parame
     return reduce(mul, [pi - feature if data_map == "havlicek" else feature for feature in features])
 
 
-def evolve_pauli(
-    circuit: QuantumCircuit, pauli: str, block: Sequence[int], phase: ParameterExpression
-) -> None:
+def evolve_pauli(circuit: QuantumCircuit, pauli: str, block: Sequence[int], phase: ParameterExpression) -> None:
     """Append diag(1, e^{i·phase}) on the parity of `pauli` over `block`: exp(−i·phase/2·P) up to a phase."""
     active = [(qubit, letter) for qubit, letter in zip(block, reversed(pauli), strict=True) if letter != "I"]
     for qubit, letter in active:

@@ -75,6 +75,9 @@ class Program:
         """
         return hashlib.sha256(f"{type(self).__name__}\n{self.flat.key}\n{self._detail()}".encode()).hexdigest()
 
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k != "flat"}  # rebuilt on demand
+
     def _detail(self) -> str:
         return ""
 

@@ -116,7 +116,7 @@ def test_an_evolution_stays_its_product_formula_beside_a_parametric_matrix() -> 
     """A lazily controlled block that is only known as a matrix, once its parameters are numbers."""
     t = Parameter("t")
     block = QuantumCircuit(2)
-    block.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX"], [0.5, 1.0]), time=t), [0, 1])
+    block.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX", "YI"], [0.5, 1.0, 0.3]), time=t), [0, 1])
     block.append(RVGate(t, 0.2, 0.3), [1])
     circuit = QuantumCircuit(3)
     for q in range(3):
@@ -125,12 +125,13 @@ def test_an_evolution_stays_its_product_formula_beside_a_parametric_matrix() -> 
     assert_same_states(circuit, [t], seed=1)
 
 
-def test_an_evolution_whose_time_cancels_to_a_number_stays_its_product_formula() -> None:
-    """Qiskit raises for the definition while the parameter is unbound: only the bound gate has one."""
+@pytest.mark.parametrize("time", [1.3, -2, 0])
+def test_an_evolution_whose_time_cancels_to_a_number_stays_its_product_formula(time: float) -> None:
+    """Qiskit raises for the definition at an integer while the parameter is unbound; the bound gate has one."""
     t = Parameter("t")
     circuit = QuantumCircuit(2)
     circuit.ry(t, 0)
-    circuit.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX"], [0.5, 1.0]), time=0 * t + 1.3), [0, 1])
+    circuit.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX", "YI"], [0.5, 1.0, 0.3]), time=0 * t + time), [0, 1])
     assert_same_states(circuit, [t], seed=1)
 
 

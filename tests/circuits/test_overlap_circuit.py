@@ -21,9 +21,7 @@ def assert_overlap(circuit: QuantumCircuit, parameters: list[Parameter], rows: n
     pair = overlap_circuit(circuit, parameters, y)
     values = dict(zip([*parameters, *y], rows.ravel(), strict=True))
     probability = abs(oracle_state(pair, values)[0]) ** 2
-    assert probability == pytest.approx(
-        oracle_overlaps(circuit, parameters, rows[:1], rows[1:])[0, 0], abs=1e-10
-    )
+    assert probability == pytest.approx(oracle_overlaps(circuit, parameters, rows[:1], rows[1:])[0, 0], abs=1e-10)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name not in WITHOUT_GATE_FORM], ids=lambda c: c.name)
@@ -174,7 +172,5 @@ def test_parameters_of_the_halves_must_match() -> None:
     circuit.rx(x[1], 1)
     with pytest.raises(InvalidParameterError, match=r"y must be as long as x \(2 parameters\); got 3"):
         overlap_circuit(circuit, x, ParameterVector("y", 3))
-    with pytest.raises(
-        InvalidParameterError, match=r"y must hold other parameters than x; both hold 'x\[0\]'"
-    ):
+    with pytest.raises(InvalidParameterError, match=r"y must hold other parameters than x; both hold 'x\[0\]'"):
         overlap_circuit(circuit, x, x)

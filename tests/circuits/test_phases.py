@@ -35,9 +35,7 @@ def assert_same_state(circuit: QuantumCircuit, values: dict[Parameter, float]) -
     assert stripped.circuit.global_phase == 0
     assert len(stripped.angles) == len(stripped.expressions)
     assert list(stripped.circuit.parameters) == list(stripped.angles)
-    parametric = {
-        i.operation.name for i in stripped.circuit.data if any(map(is_parameter, i.operation.params))
-    }
+    parametric = {i.operation.name for i in stripped.circuit.data if any(map(is_parameter, i.operation.params))}
     assert not parametric & PHASE_GATES
     used = [p for i in stripped.circuit.data for p in i.operation.params if is_parameter(p)]
     assert used == list(stripped.angles)  # one fresh parameter per slot, in order
@@ -130,9 +128,7 @@ def test_the_listed_rewritings() -> None:
     circuit.u(a, b, c, 1)
     circuit.cp(a * b, 0, 1)
     stripped = strip_phases(circuit)
-    gates = [
-        (i.operation.name, [stripped.circuit.find_bit(q).index for q in i.qubits]) for i in stripped.circuit
-    ]
+    gates = [(i.operation.name, [stripped.circuit.find_bit(q).index for q in i.qubits]) for i in stripped.circuit]
     assert gates == [
         *[("rz", [0]), ("rz", [1]), ("ry", [1]), ("rz", [1])],
         *[("rz", [0]), ("rz", [1]), ("rzz", [0, 1])],
@@ -151,9 +147,7 @@ def test_a_phase_under_a_control_is_kept(annotated: bool) -> None:
     circuit.append(block.to_gate().control(1, annotated=annotated), [0, 1])
     rotation = np.array([[np.cos(0.35), -1j * np.sin(0.35)], [-1j * np.sin(0.35), np.cos(0.35)]])
     expected = np.eye(4, dtype=complex)
-    expected[np.ix_([1, 3], [1, 3])] = (
-        np.exp(1.4j) * rotation
-    )  # control is qubit 0, the least significant bit
+    expected[np.ix_([1, 3], [1, 3])] = np.exp(1.4j) * rotation  # control is qubit 0, the least significant bit
     assert Operator(strip_phases(circuit).bind({a: 0.7})).equiv(Operator(expected))
 
 
@@ -203,9 +197,7 @@ def test_bind_takes_angles_or_original_values() -> None:
     circuit.rx(a * b, 0)
     circuit.rz(b, 0)
     stripped = strip_phases(circuit)
-    assert (
-        stripped.bind({a: 2.0, b: 0.25}) == stripped.bind([0.5, 0.25]) == stripped.bind(np.array([0.5, 0.25]))
-    )
+    assert stripped.bind({a: 2.0, b: 0.25}) == stripped.bind([0.5, 0.25]) == stripped.bind(np.array([0.5, 0.25]))
     with pytest.raises(InvalidParameterError, match=r"values must hold 2 angles, .* got 3"):
         stripped.bind([0.1, 0.2, 0.3])
     with pytest.raises(InvalidParameterError, match="every original parameter; 'a' is missing"):

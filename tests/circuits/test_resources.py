@@ -34,9 +34,7 @@ def test_counts_of_a_small_circuit() -> None:
     assert cost == Resources(num_qubits=3, num_gates=5, num_cx=2, depth=4, two_qubit_depth=2)
 
 
-@pytest.mark.parametrize(
-    ("name", "num_cx"), [("cz", 1), ("rzz", 2), ("rxx", 2), ("cp", 2), ("swap", 3), ("crx", 2)]
-)
+@pytest.mark.parametrize(("name", "num_cx"), [("cz", 1), ("rzz", 2), ("rxx", 2), ("cp", 2), ("swap", 3), ("crx", 2)])
 def test_other_two_qubit_gates_are_counted_in_cx(name: str, num_cx: int) -> None:
     circuit = QuantumCircuit(2)
     parameters = [Parameter("a")] if name in ("rzz", "rxx", "cp", "crx") else []
@@ -78,9 +76,7 @@ def test_routed_counts(feature_map: FeatureMap, d: int, gates: int, depth: int, 
 
 
 @pytest.mark.parametrize("d", [13, 22])
-def test_on_heavy_hex_only_the_qubits_of_cpmap_are_fewer_than_those_of_zz_linear(
-    d: int, fez: BackendV2
-) -> None:
+def test_on_heavy_hex_only_the_qubits_of_cpmap_are_fewer_than_those_of_zz_linear(d: int, fez: BackendV2) -> None:
     ring, linear = (feature_map.resources(d, fez) for feature_map in (CPMap(), ZZFeatureMap()))
     assert ring.num_qubits < linear.num_qubits
     assert ring.routed_two_qubit_gates > linear.routed_two_qubit_gates

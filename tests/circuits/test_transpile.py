@@ -72,9 +72,7 @@ def test_the_device_circuit_returns_the_overlap(
 
 @pytest.mark.parametrize("optimization_level", [2, 3])
 @pytest.mark.parametrize("feature_map", [CPMap(), ZZFeatureMap(entanglement="full")], ids=repr)
-def test_the_barrier_separates_x_from_y(
-    feature_map: FeatureMap, optimization_level: int, fez: BackendV2
-) -> None:
+def test_the_barrier_separates_x_from_y(feature_map: FeatureMap, optimization_level: int, fez: BackendV2) -> None:
     x = feature_map.parameter_vector(6)
     pair = overlap_circuit(feature_map.build(6), x)
     result = transpile_for(pair, fez, optimization_level=optimization_level)

@@ -22,9 +22,7 @@ MODULES = sorted(
     for package in PACKAGES
     for path in package.rglob("*.py")
 )
-DOORS = [
-    name for name in MODULES if name.count(".") <= 1 and (name == "qkernels_hardware" or "._" not in name)
-]
+DOORS = [name for name in MODULES if name.count(".") <= 1 and (name == "qkernels_hardware" or "._" not in name)]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -109,10 +107,6 @@ def test_parameters_are_documented(name: str) -> None:
 def test_raises_names_errors_that_exist(name: str) -> None:
     body = section(inspect.getdoc(DOCUMENTED[name]) or "", "Raises")
     homes = (qkernels._errors, builtins, sklearn.exceptions)
-    raised = [
-        error
-        for line in re.findall(r"^(\w[\w., ]*)$", body, flags=re.MULTILINE)
-        for error in line.split(", ")
-    ]
+    raised = [error for line in re.findall(r"^(\w[\w., ]*)$", body, flags=re.MULTILINE) for error in line.split(", ")]
     unknown = [error for error in raised if not any(hasattr(home, error.split(".")[-1]) for home in homes)]
     assert unknown == []

@@ -13,16 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 ROOMS = sorted(path.parent.name for path in (ROOT / "qkernels").glob("*/__init__.py"))
-SOURCES = sorted(
-    [*(ROOT / "qkernels").rglob("*.py"), *(ROOT / "hardware" / "qkernels_hardware").rglob("*.py")]
-)
+SOURCES = sorted([*(ROOT / "qkernels").rglob("*.py"), *(ROOT / "hardware" / "qkernels_hardware").rglob("*.py")])
 
 
 def test_contracts_are_kept() -> None:
     program = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

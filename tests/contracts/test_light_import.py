@@ -31,9 +31,7 @@ print(json.dumps({{"loaded": sorted({heavy!r} & (sys.modules.keys() - before)), 
 
 
 @pytest.mark.parametrize("statement", ["import qkernels", "from qkernels import *"])
-def test_import_loads_no_heavy_library(
-    statement: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_import_loads_no_heavy_library(statement: str, record_property: Callable[[str, object], None]) -> None:
     program = PROGRAM.format(statement=statement, heavy=set(HEAVY))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

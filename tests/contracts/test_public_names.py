@@ -86,9 +86,7 @@ def test_room_is_an_attribute_without_importing_it(room: str) -> None:
     assert done.stdout.strip() == f"qkernels.{room}", done.stderr
 
 
-@pytest.mark.parametrize(
-    "module", [*(f"qkernels.{room}" for room in ROOMS), "qkernels._errors", "qkernels_hardware"]
-)
+@pytest.mark.parametrize("module", [*(f"qkernels.{room}" for room in ROOMS), "qkernels._errors", "qkernels_hardware"])
 def test_room_lists_its_names(module: str) -> None:
     room = import_module(module)
     assert room.__doc__, f"{module} has no docstring that maps it"

@@ -28,9 +28,7 @@ def pairs_of(feature_map: FeatureMap, n_features: int) -> list[tuple[int, int]]:
     """The pairs of one repetition, read off the circuit with gate="rzz"."""
     circuit = feature_map.build(n_features)
     found = [
-        tuple(circuit.find_bit(q).index for q in item.qubits)
-        for item in circuit.data
-        if item.operation.name == "rzz"
+        tuple(circuit.find_bit(q).index for q in item.qubits) for item in circuit.data if item.operation.name == "rzz"
     ]
     return found[: len(found) // feature_map.reps]
 

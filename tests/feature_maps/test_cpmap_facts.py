@@ -99,9 +99,7 @@ def test_number_of_cx(d: int, ring: bool) -> None:
         (100, 52, 387, 84, 35, 375),
     ],
 )
-def test_table_of_costs(
-    d: int, qubits: int, cx_ring: int, depth: int, two_qubit_depth: int, cx_open: int
-) -> None:
+def test_table_of_costs(d: int, qubits: int, cx_ring: int, depth: int, two_qubit_depth: int, cx_open: int) -> None:
     cost = CPMap().resources(d)
     assert (cost.num_qubits, cost.num_cx) == (qubits, cx_ring)
     assert (cost.depth, cost.two_qubit_depth) == (depth, two_qubit_depth)
@@ -142,15 +140,12 @@ def test_entangled_where_the_later_layers_differ() -> None:
     assert abs(kernel_entry(CPMap(), list(x), list(y)) - np.prod(np.cos((x - y) / 2) ** 2)) > 1e-3
 
 
-@pytest.mark.parametrize(
-    "angles", [(-pi / 3, pi / 6, -pi / 9), (0.3, -1.2, 2.1), (pi / 2, -pi / 2, pi / 2)], ids=str
-)
+@pytest.mark.parametrize("angles", [(-pi / 3, pi / 6, -pi / 9), (0.3, -1.2, 2.1), (pi / 2, -pi / 2, pi / 2)], ids=str)
 def test_c_map_is_a_heisenberg_exponential(angles: tuple[float, float, float]) -> None:
     alpha, beta, gamma = angles
     a, b, c = (beta + pi / 2) / 2, (pi / 2 - gamma) / 2, (pi / 2 - alpha) / 2
     generator = sum(
-        weight * on(2, {0: PAULI[letter], 1: PAULI[letter]})
-        for letter, weight in zip("XYZ", (a, b, c), strict=True)
+        weight * on(2, {0: PAULI[letter], 1: PAULI[letter]}) for letter, weight in zip("XYZ", (a, b, c), strict=True)
     )
     gates = [rotation(2, "Z", (1,), -pi / 2), cx(2, 1, 0), rotation(2, "Z", (0,), alpha)]
     gates += [rotation(2, "Y", (1,), beta), cx(2, 0, 1), rotation(2, "Y", (1,), gamma)]
@@ -167,14 +162,11 @@ def test_c_map_of_the_circuit_is_a_heisenberg_exponential() -> None:
     circuit = CPMap(angles=(alpha, beta, gamma, 0, 0, 0)).build(3).assign_parameters([0.0, 0.0, 0.0])
     a, b, c = (beta + pi / 2) / 2, (pi / 2 - gamma) / 2, (pi / 2 - alpha) / 2
     generator = sum(
-        weight * on(2, {0: PAULI[letter], 1: PAULI[letter]})
-        for letter, weight in zip("XYZ", (a, b, c), strict=True)
+        weight * on(2, {0: PAULI[letter], 1: PAULI[letter]}) for letter, weight in zip("XYZ", (a, b, c), strict=True)
     )
     hadamard = (PAULI["X"] + PAULI["Z"]) / np.sqrt(2)
     pooling = [rotation(2, "Z", (1,), -pi / 2), cx(2, 1, 0), cx(2, 0, 1)]
-    expected = product(
-        [on(2, {0: hadamard, 1: hadamard}), expm(1j * generator), *pooling, on(2, {0: hadamard})]
-    )
+    expected = product([on(2, {0: hadamard, 1: hadamard}), expm(1j * generator), *pooling, on(2, {0: hadamard})])
     assert distance_up_to_phase(Operator(circuit).data, expected) < 1e-12
 
 

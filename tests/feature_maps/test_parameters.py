@@ -69,9 +69,7 @@ def test_build_has_one_vector_named_x(feature_map: FeatureMap) -> None:
     [clone, copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))],
     ids=["clone", "copy", "deepcopy", "pickle"],
 )
-def test_copies_build_the_same_circuit(
-    feature_map: FeatureMap, copied: Callable[[FeatureMap], FeatureMap]
-) -> None:
+def test_copies_build_the_same_circuit(feature_map: FeatureMap, copied: Callable[[FeatureMap], FeatureMap]) -> None:
     other = copied(feature_map)
     assert type(other) is type(feature_map)
     assert other is not feature_map
@@ -341,9 +339,7 @@ class TestCircuitMap:
     @pytest.mark.parametrize("n_features", [1, 2, 4])
     def test_another_number_of_features_is_refused(self, n_features: int) -> None:
         for call in (CircuitMap(user_circuit()).build, CircuitMap(user_circuit()).num_qubits):
-            with pytest.raises(
-                InvalidDataError, match=rf"'mine' takes 3 feature\(s\); got {n_features} feature\(s\)"
-            ):
+            with pytest.raises(InvalidDataError, match=rf"'mine' takes 3 feature\(s\); got {n_features} feature\(s\)"):
                 call(n_features)
 
     def test_bad_parameters_are_named(self) -> None:

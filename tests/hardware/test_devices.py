@@ -63,11 +63,7 @@ def test_the_list_agrees_with_the_device_itself(name: str) -> None:
     (model,) = [m for m in list_device_models() if m.name == name]
     backend = device_model(name)
     assert model.num_qubits == backend.num_qubits
-    wide = {
-        instruction.name
-        for instruction, qubits in backend.instructions
-        if qubits is not None and len(qubits) == 2
-    }
+    wide = {instruction.name for instruction, qubits in backend.instructions if qubits is not None and len(qubits) == 2}
     assert model.two_qubit_gate == "+".join(sorted(wide))
 
 
@@ -78,10 +74,7 @@ def test_every_name_of_the_list_is_accepted() -> None:
 
 
 def test_importing_the_package_does_not_import_the_client() -> None:
-    code = (
-        "import sys, qkernels_hardware; "
-        "print([m for m in ('qiskit_ibm_runtime', 'qiskit_aer') if m in sys.modules])"
-    )
+    code = "import sys, qkernels_hardware; print([m for m in ('qiskit_ibm_runtime', 'qiskit_aer') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -1,0 +1,238 @@
+"""The benchmarks at tiny sizes: everything runs and agrees, records are well-formed, wrong answers get no time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qiskit.quantum_info import Statevector, state_fidelity
+
+from benchmarks import __main__ as program
+from benchmarks._competitors import GateList
+from benchmarks._harness import (
+    Case,
+    Check,
+    Contender,
+    Goal,
+    Missing,
+    Result,
+    Row,
+    Values,
+    compare,
+    judge,
+    judge_value,
+    load,
+    run_child,
+    uniform_rows,
+)
+from benchmarks.gram_zz import layer_phases, zz_gates
+from benchmarks.user_circuit import user_circuit
+from benchmarks.wide_mps import transfer_sum
+from qkernels import ZZFeatureMap
+
+
+def strict(text: str) -> Any:
+    """Parse JSON that has no NaN and no infinity."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("name", program.CASES)
+def test_case_runs_and_agrees(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main([name, "--quick", "--output", str(tmp_path)]) == 0
+    assert name in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]
+    record = strict((tmp_path / f"{name}.json").read_text())
+    assert record["case"] == name
+    assert record["sizes"] == dict(program.CASES[name].quick)
+    assert set(record["machine"]) >= {"processor", "cores", "python", "blas_threads"}
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["rows"]
+    for row in record["rows"]:
+        if "not installed" in row["note"]:
+            assert row["theirs"] is None
+            assert row["met"] is None
+            continue
+        assert row["check"]["passed"]
+        assert row["check"]["difference"] <= 1e-10
+        assert row["ours"] > 0
+
+
+def test_search_evaluates_what_the_goal_says() -> None:
+    case = program.CASES["grid_search"]
+    rows = case.run(case.quick).rows
+    assert [row.ours for row in rows] == [30, 30]
+    assert [row.met for row in rows] == [True, True]
+    assert [row.theirs for row in rows] == [120, 120]
+
+
+def test_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        program.main(["gram_zzz"])
+    assert stopped.value.code == 2
+    assert "unknown case 'gram_zzz'" in capsys.readouterr().err
+
+
+def test_quick_runs_write_no_record_unless_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(program, "RECORDS", tmp_path)
+    monkeypatch.setattr(program, "CASES", {"stub": stub(lambda X: X)})
+    assert program.main(["--quick"]) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert program.main([]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["stub.json"]
+
+
+# A wrong answer has no time -------------------------------------------------------------------------------------
+
+
+def stub(theirs: Callable[[Values], Values]) -> Case:
+    """A case whose own answer is X itself."""
+    ours = Contender("ours", lambda X: lambda: X)
+    rival = Contender("theirs", lambda X: lambda: theirs(X), {"option": 1})
+
+    def run(sizes: object) -> Result:
+        seconds, differences = compare(ours, [rival], uniform_rows(3, 2), rounds=3)
+        return Result(judge("copy", ours, [(rival, Goal("ratio", 1e9))], seconds, differences), {"seconds": seconds})
+
+    return Case("stub", "What does a copy cost?", run, full={"rows": 3}, quick={"rows": 3})
+
+
+def with_nan(X: Values) -> Values:
+    return np.where(X.max() == X, np.nan, X)
+
+
+@pytest.mark.parametrize("wrong", [lambda X: X + 1e-6, with_nan], ids=["off by 1e-6", "nan"])
+def test_failed_check_reports_no_time(
+    wrong: Callable[[Values], Values], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(program, "CASES", {"stub": stub(wrong)})
+    assert program.main(["--output", str(tmp_path)]) == 1
+    (row,) = strict((tmp_path / "stub.json").read_text())["rows"]
+    assert (row["ours"], row["theirs"], row["ratio"], row["met"]) == (None, None, None, False)
+    assert row["check"]["passed"] is False
+
+
+def test_one_wrong_round_fails_the_check() -> None:
+    calls = []
+
+    def sometimes(X: Values) -> Values:
+        calls.append(X)
+        return X + (len(calls) == 2)
+
+    assert stub(sometimes).run({}).rows[0].met is False
+
+
+def test_right_answer_has_a_time_and_its_settings() -> None:
+    (row,) = stub(lambda X: X + 1e-12).run({}).rows
+    assert row.met is True
+    assert row.ratio is not None
+    assert row.settings == {"option": 1}
+
+
+def test_failed_value_is_withheld() -> None:
+    row = judge_value("peak", "bound", "B", 1.0, Goal("value", 2.0), Check(1e-3, "other"), theirs=3.0)
+    assert (row.ours, row.theirs, row.met) == (None, None, False)
+
+
+def test_missing_competitor_is_a_row_without_numbers() -> None:
+    assert load("no_such_package_of_anybody") is None
+    ours = Contender("ours", lambda X: lambda: X)
+    (row,) = judge("q", ours, [(Missing("qulacs loop", "qulacs"), Goal("speedup", 4.0))], {"ours": [1.0]}, {})
+    assert (row.ours, row.theirs, row.met, row.note) == (1.0, None, None, "qulacs is not installed")
+
+
+# The harness ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("goal", "ours", "theirs", "met"),
+    [
+        (Goal("ratio", 4.0), 4.0, 1.0, True),
+        (Goal("ratio", 4.0), 4.1, 1.0, False),
+        (Goal("speedup", 10.0), 1.0, 10.0, True),
+        (Goal("speedup", 10.0), 1.0, 9.9, False),
+        (Goal("value", 3.0), 2.9, None, True),
+        (Goal("value", 3.0), 3.1, None, False),
+        (Goal("count", 30), 30, 120, True),
+        (Goal("count", 30), 29, 120, False),
+    ],
+    ids=lambda value: f"{value.kind} {value.bound:g}" if isinstance(value, Goal) else None,
+)
+def test_goals(goal: Goal, ours: float, theirs: float | None, met: bool) -> None:
+    assert Row("q", "them", "s", ours, theirs, goal, None).met is met
+
+
+def test_ratio_is_the_one_the_goal_speaks_of() -> None:
+    assert Row("q", "them", "s", 1.0, 4.0, Goal("ratio", 1.0), None).ratio == 0.25
+    assert Row("q", "them", "s", 1.0, 4.0, Goal("speedup", 1.0), None).ratio == 4.0
+
+
+def test_rounds_have_new_rows_and_contenders_may_stop_early() -> None:
+    seen: list[tuple[str, float]] = []
+
+    def contender(name: str, rounds: int | None = None) -> Contender:
+        def prepare(X: Values) -> Callable[[], Values]:
+            seen.append((name, float(X[0, 0])))
+            return lambda: X
+
+        return Contender(name, prepare, rounds=rounds)
+
+    seconds, _ = compare(contender("a"), [contender("b"), contender("c", 1)], uniform_rows(2, 2), rounds=3)
+    assert {name: len(samples) for name, samples in seconds.items()} == {"a": 3, "b": 3, "c": 1}
+    assert len({value for name, value in seen if name == "a"}) == 3  # nothing but the program can be cached
+    assert {value for name, value in seen if name == "b"} == {value for name, value in seen if name == "a"}
+    assert [name for name, _ in seen] == ["a", "b", "c", "b", "a", "a", "b"]  # the order rotates
+
+
+def test_failing_child_says_why() -> None:
+    with pytest.raises(RuntimeError, match="KeyError: 'qubits'"):
+        run_child("benchmarks.memory", {})
+
+
+# The same circuit for everybody ---------------------------------------------------------------------------------
+
+
+def states(gates: GateList, X: Values) -> list[Statevector]:
+    circuit, parameters = gates.circuit()
+    return [Statevector(circuit.assign_parameters(dict(zip(parameters, a, strict=True)))) for a in gates.angles(X)]
+
+
+@pytest.mark.parametrize("rzz", [False, True], ids=["cx", "rzz"])
+def test_zz_gates_are_the_map(rzz: bool) -> None:
+    X = np.random.default_rng(1).uniform(-1, 1, size=(3, 4))
+    circuit = ZZFeatureMap(reps=2, entanglement="full").build(4)
+    for x, state in zip(X, states(zz_gates(4, rzz=rzz), X), strict=True):
+        assert state_fidelity(state, Statevector(circuit.assign_parameters(x))) == pytest.approx(1, abs=1e-12)
+
+
+def test_diagonals_by_hand_are_the_map() -> None:
+    X = np.random.default_rng(1).uniform(-1, 1, size=(1, 3))
+    circuit = ZZFeatureMap(reps=1, entanglement="full").build(3)
+    by_hand = Statevector(np.exp(1j * layer_phases(X)[0]) / np.sqrt(8))
+    assert state_fidelity(by_hand, Statevector(circuit.assign_parameters(X[0]))) == pytest.approx(1, abs=1e-12)
+
+
+def test_user_circuit_gates_are_the_circuit() -> None:
+    circuit, x, gates = user_circuit(4, 6)
+    assert circuit.depth() == 12
+    X = np.random.default_rng(1).uniform(-1, 1, size=(3, 4))
+    for row, state in zip(X, states(gates, X), strict=True):
+        bound = circuit.assign_parameters(dict(zip(x, row, strict=True)))
+        assert state_fidelity(state, Statevector(bound)) == pytest.approx(1, abs=1e-12)
+
+
+def test_transfer_sum_is_the_overlap_of_states() -> None:
+    X, Y = np.random.default_rng(1).uniform(-1, 1, size=(2, 3, 5))
+    circuit = ZZFeatureMap(reps=2, entanglement="linear").build(5)
+    expected = [
+        state_fidelity(Statevector(circuit.assign_parameters(x)), Statevector(circuit.assign_parameters(y)))
+        for x, y in zip(X, Y, strict=True)
+    ]
+    np.testing.assert_allclose(transfer_sum(X, Y), expected, atol=1e-12)
