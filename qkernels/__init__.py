@@ -1,4 +1,4 @@
-"""Quantum kernels as scikit-learn estimators, evaluated exactly or on IBM hardware.
+"""Quantum kernels as scikit-learn estimators, evaluated exactly, with their cost on an IBM device beside them.
 
 The names that a first script needs are here; everything else is in the room that owns it:
 
