@@ -178,15 +178,18 @@ class _Walker:
         self._touched = [False] * num_qubits
         self._measured: dict[int, str] = {}
 
-    def walk(self, circuit: QuantumCircuit, qubits: tuple[int, ...], prefix: str) -> None:
+    def walk(self, circuit: QuantumCircuit, qubits: tuple[int, ...], prefix: str, outer: str = "") -> None:
         index = {bit: qubits[i] for i, bit in enumerate(circuit.qubits)}
         for i, instruction in enumerate(circuit.data):
-            self._take(instruction.operation, tuple(index[q] for q in instruction.qubits), f"{prefix}{i}")
+            self._take(instruction.operation, tuple(index[q] for q in instruction.qubits), f"{prefix}{i}", outer)
 
-    def _take(self, op: Operation, qubits: tuple[int, ...], position: str) -> None:
+    def _take(self, op: Operation, qubits: tuple[int, ...], position: str, outer: str) -> None:
         where = f"Instruction {op.name!r} at position {position}"
+        if outer:
+            where += f" (inside {outer!r} at position {position.partition('.')[0]})"
+        outer = outer or op.name
         if isinstance(op, BoxOp):
-            self.walk(op.blocks[0], qubits, f"{position}.")
+            self.walk(op.blocks[0], qubits, f"{position}.", outer)
             return
         if isinstance(op, ControlFlowOp):
             raise UnsupportedCircuitError(
@@ -214,9 +217,9 @@ class _Walker:
         if isinstance(op, Delay):
             self._append("delay", qubits, f"{_angle_text([self._angle(op.duration, where)])}{op.unit}")
             return
-        self._take_gate(op, qubits, position, where)
+        self._take_gate(op, qubits, position, where, outer)
 
-    def _take_gate(self, op: Operation, qubits: tuple[int, ...], position: str, where: str) -> None:
+    def _take_gate(self, op: Operation, qubits: tuple[int, ...], position: str, where: str, outer: str) -> None:
         name = _standard_names().get(getattr(op, "base_class", type(op)))
         if name == "id":
             self._append("id", qubits)
@@ -227,19 +230,21 @@ class _Walker:
         elif name is not None and self._take_standard(name, op, qubits, where):
             pass
         elif isinstance(op, AnnotatedOperation):
-            self._take_annotated(op, qubits, position, where)
+            self._take_annotated(op, qubits, position, where, outer)
         elif (definition := definition_of(op)) is not None:
-            self.walk(definition, qubits, f"{position}.")
+            self.walk(definition, qubits, f"{position}.", outer)
         else:
             self._append_matrix(op, qubits, where)
 
-    def _take_annotated(self, op: AnnotatedOperation, qubits: tuple[int, ...], position: str, where: str) -> None:
+    def _take_annotated(
+        self, op: AnnotatedOperation, qubits: tuple[int, ...], position: str, where: str, outer: str
+    ) -> None:
         try:
             definition = written_out(op, "flatten", position)
         except UnsupportedCircuitError:  # no gate form; it may still have a matrix once its parameters are numbers
             self._append_matrix(op, qubits, where)
         else:
-            self.walk(definition, qubits, f"{position}.")
+            self.walk(definition, qubits, f"{position}.", outer)
 
     def _take_standard(self, name: str, op: Instruction, qubits: tuple[int, ...], where: str) -> bool:
         """Append a gate of the standard library; False where its definition has to be used."""

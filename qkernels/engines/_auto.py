@@ -98,11 +98,27 @@ class AutoEngine(Engine):
             self._statevector = StatevectorEngine(shots, seed, precision, memory_limit)
         except InvalidParameterError as error:
             raise InvalidParameterError(str(error).replace("StatevectorEngine", "AutoEngine")) from None
-        self.shots = self._statevector.shots
-        self.seed = self._statevector.seed
-        self.precision = precision
-        self.memory_limit = memory_limit
         self._mps = MPSEngine(shots, self.seed, memory_limit)
+
+    @property
+    def shots(self) -> int | None:
+        """Shots per entry; None for exact values."""
+        return self._statevector.shots
+
+    @property
+    def seed(self) -> int:
+        """Seed of the shots."""
+        return self._statevector.seed
+
+    @property
+    def precision(self) -> Literal["double", "single"]:
+        """Arithmetic of statevectors."""
+        return self._statevector.precision
+
+    @property
+    def memory_limit(self) -> MemoryLimit:
+        """Bytes a request may take."""
+        return self._statevector.memory_limit
 
     @property
     def is_exact(self) -> bool:
@@ -205,7 +221,7 @@ class AutoEngine(Engine):
         BudgetError
             The request fits into `memory_limit` on neither engine; gives both estimates.
         """
-        engine = self._delegate(program, X, Y, theta, pairs)
+        engine = self._delegate(program, X, Y, theta, pairs, diagonal, need, orientation)
         return engine.overlaps(
             program, X, Y, theta=theta, pairs=pairs, diagonal=diagonal, need=need, orientation=orientation
         )
@@ -308,12 +324,17 @@ class AutoEngine(Engine):
         Y: ArrayLike | Prepared | int | None = None,
         theta: ArrayLike | None = None,
         pairs: ArrayLike | None = None,
+        diagonal: Diagonal = "auto",
+        need: Need = frozenset(),
+        orientation: Orientation = "canonical",
     ) -> StatevectorEngine | MPSEngine:
         reasons: dict[str, str] = {}
         for engine in self._candidates(program, X, Y):
             if isinstance(X, Prepared) or isinstance(Y, Prepared):
                 return engine
-            plan = engine.plan(program, X, Y, theta=theta, pairs=pairs)
+            plan = engine.plan(
+                program, X, Y, theta=theta, pairs=pairs, diagonal=diagonal, need=need, orientation=orientation
+            )
             if plan.feasible:
                 return engine
             reasons[engine._tag] = plan.reason

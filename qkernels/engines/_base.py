@@ -32,6 +32,8 @@ class Prepared:
         Which engine's states these are, precision included; another engine refuses them.
     digest : str
         Hash of the bound angles, the identity of the data.
+    theta : str
+        Hash of the trainable parameters they were bound with.
     keys : ndarray of shape (n_unique, 2), uint64
         Content keys of the distinct rows.
     inverse : ndarray of shape (n_samples,), intp, or None
@@ -46,6 +48,7 @@ class Prepared:
     program_key: str
     engine: str
     digest: str
+    theta: str
     keys: NDArray[np.uint64]
     inverse: NDArray[np.intp] | None
     angles: NDArray[np.float64]

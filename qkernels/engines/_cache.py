@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from qkernels._errors import InvalidParameterError
@@ -150,11 +151,11 @@ def set_cache(max_bytes: int) -> None:
     >>> import qkernels
     >>> qkernels.set_cache(2**30)
     """
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 0:
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 0:
         raise InvalidParameterError(
             f"max_bytes of set_cache must be an integer >= 0 (0 switches the cache off), got {max_bytes!r}."
         )
-    CACHE.resize(max_bytes)
+    CACHE.resize(int(max_bytes))
 
 
 def clear_cache() -> None:

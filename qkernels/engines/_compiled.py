@@ -40,10 +40,20 @@ class CompiledCircuit:
             initial = np.array(steps.pop(0)(initial, nothing))
         self._steps = steps
         self._items = items  # keeps the nodes alive that the table knows by identity
-        self._gates = GateTable(item for item in items if isinstance(item, Node) and not item.constant)
+        self._gates = self._gate_table()
         self._initial = initial
         self.num_planes = 2 if np.iscomplexobj(initial) or not all(s.keeps_real for s in steps) else 1
         self.nbytes = initial.nbytes + sum(step.nbytes for step in steps) + (1 << 12)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_gates"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._gates = self._gate_table()  # knows its nodes by identity, which a copy does not share
+
+    def _gate_table(self) -> GateTable:
+        return GateTable(item for item in self._items if isinstance(item, Node) and not item.constant)
 
     def __call__(
         self,

@@ -19,11 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from qkernels._errors import BudgetError, InvalidDataError, InvalidParameterError
 from qkernels.engines import _shared_store
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
+from qkernels.engines._blockwise import Side, fill, ranges
+from qkernels.engines._budget import Footprint, Request
 from qkernels.engines._cache import CACHE
 from qkernels.engines._draw import Draw
 from qkernels.engines._memory import MemoryLimit, resolve_memory_limit
 from qkernels.engines._parallel import run_tasks
-from qkernels.engines._rows import as_scalars, bind_rows, check_pairs, equal_rows
+from qkernels.engines._rows import as_scalars, bind_rows, check_pairs, equal_rows, theta_digest
 from qkernels.programs import (
     ExpectationProgram,
     Expectations,
@@ -42,8 +44,8 @@ __all__ = ["ExactEngine"]
 
 _NEEDS = frozenset({"diagonal", "orientations"})
 
-_PAIR_CHUNK = 4096
-"""Pairs evaluated at once when single pairs are asked for."""
+_CHUNK_BYTES = 1 << 20
+"""States gathered at once on either side of single pairs."""
 
 Values = NDArray[np.float64]
 
@@ -116,6 +118,10 @@ class ExactEngine(Engine):
     def _pauli_values(self, states: Any, labels: list[str]) -> Values:
         """Expectation values of Pauli strings, shape (n_samples, n_labels)."""
 
+    @abstractmethod
+    def _select(self, states: Any, rows: slice) -> Any:
+        """A range of states."""
+
     def _check(self, program: Program) -> None:
         """Raise UnsupportedCircuitError where the engine cannot evaluate the program; must be cheap at any size."""
         self._compiled(program)
@@ -123,6 +129,10 @@ class ExactEngine(Engine):
     def _block_rows(self, program: Program) -> int:
         """Rows and columns of one block of overlaps."""
         return 256
+
+    def _pair_chunk(self, program: Program) -> int:
+        """Pairs evaluated at once by one thread: the states of both sides are gathered for them."""
+        return max(1, _CHUNK_BYTES // self._state_bytes(program))
 
     # Preparation ------------------------------------------------------------------------------------------------
 
@@ -139,12 +149,15 @@ class ExactEngine(Engine):
                     f"{X.program_key[:12]}…), not for {self._tag}, program {program.key[:12]}…. "
                     f"Call prepare again with this engine and program."
                 )
+            if theta is not None and theta_digest(theta) != X.theta:
+                raise InvalidParameterError(
+                    f"{name} was prepared with another theta than the one given. Prepare it again with this theta."
+                )
             return X
         raw = np.asarray(X)
         content = hashlib.blake2b(np.ascontiguousarray(raw).tobytes(), digest_size=16)
         content.update(f"{raw.shape}{raw.dtype}".encode())
-        content.update(b"" if theta is None else np.asarray(theta, dtype=float).tobytes())
-        key: Hashable = ("rows", self._tag, program.key, content.hexdigest())
+        key: Hashable = ("rows", self._tag, program.key, content.hexdigest(), theta_digest(theta))
         if raw.dtype == object:
             return bind_rows(program, X, theta, name, self._tag)
         return CACHE.compute(key, lambda: bind_rows(program, X, theta, name, self._tag), lambda p: p.nbytes)
@@ -163,9 +176,10 @@ class ExactEngine(Engine):
     def prepare(self, program: Program, X: ArrayLike, theta: ArrayLike | None = None) -> Prepared:
         bound = self._bind(program, X, theta, "X")
         self._check(program)
-        needed = len(bound.keys) * self._state_bytes(program) + self._work_bytes(program)
-        if needed > self._limit:
-            raise BudgetError(self._too_large(program, needed, len(bound.keys)))
+        sizes = self._state_bytes(program), self._work_bytes(program), self._limit
+        footprint = Footprint(*sizes, result=0, num_states=len(bound.keys))
+        if not footprint.fits_whole:
+            raise BudgetError(self._too_large(program, footprint))
         return self._with_states(program, bound)
 
     # Overlaps ---------------------------------------------------------------------------------------------------
@@ -185,157 +199,163 @@ class ExactEngine(Engine):
         self._check_options(diagonal, need, orientation)
         if not isinstance(program, OverlapProgram):
             raise InvalidParameterError(f"program of overlaps must be an OverlapProgram, got {type(program).__name__}.")
-        a = self._bind(program, X, theta, "X")
-        b = None if Y is None else self._bind(program, Y, theta, "Y")
+        a, b = self._sides(program, X, Y, theta)
         index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
-        plan = self._plan(program, a, b, index, diagonal)
-        if not plan.feasible:
-            raise BudgetError(plan.reason)
-        draw = Draw(None, 0, "canonical") if self.shots is None else Draw(self.shots, self.seed, orientation)
+        draw = Draw.of(self.shots, self.seed, orientation)
+        request = Request(program, a, b, None if index is None else len(index), draw, diagonal)
+        footprint = self._footprint(request)
+        if not footprint.feasible:
+            raise BudgetError(self._too_large(program, footprint))
         if index is not None:
-            frequencies = self._evaluate_pairs(program, a, b or a, index, draw)
+            frequencies = self._evaluate_pairs(program, a, b or a, index, draw, footprint)
         else:
             key = ("matrix", self._tag, program.key, a.digest, b and b.digest, draw)
-            frequencies = CACHE.compute(key, lambda: self._evaluate(key, program, a, b, draw), lambda v: v.nbytes)
-        return self._answer(frequencies, a, b, index, diagonal, need, draw, program)
 
-    def _evaluate(self, key: Hashable, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: Draw) -> Values:
-        def compute() -> Values:
-            CACHE.count_evaluation()
-            return self._evaluate_matrix(program, a, b, draw)
+            def evaluate() -> Values:
+                values = _shared_store.share(repr(key), lambda: self._evaluate(program, a, b, draw, footprint))
+                values.setflags(write=False)
+                return values
 
-        values = _shared_store.share(repr(key), compute)
-        values.setflags(write=False)
-        return values
+            frequencies = CACHE.compute(key, evaluate, lambda v: v.nbytes)
+        return self._answer(frequencies, request, index, need)
 
-    def _evaluate_matrix(self, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: Draw) -> Values:
+    def _sides(
+        self, program: Program, X: ArrayLike | Prepared, Y: ArrayLike | Prepared | None, theta: ArrayLike | None
+    ) -> tuple[Prepared, Prepared | None]:
+        a = self._bind(program, X, theta, "X")
+        b = None if Y is None else self._bind(program, Y, theta, "Y")
+        if b is not None and a.theta != b.theta:
+            raise InvalidParameterError(
+                "X and Y were prepared with different theta; overlaps compares states of one parameter vector. "
+                "Prepare both with the same theta."
+            )
+        return a, b
+
+    def _evaluate(
+        self, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: Draw, footprint: Footprint
+    ) -> Values:
         """The matrix over distinct rows by blocks, then expanded to all rows."""
+        CACHE.count_evaluation()
         other = a if b is None else b
-        leading = (2,) if draw.shots is not None and draw.orientation == "both" else ()
-        out = np.empty((*leading, len(a.keys), len(other.keys)))
+        out = np.empty((2, len(a.keys), len(other.keys)) if draw.both else (len(a.keys), len(other.keys)))
         rows = self._block_rows(program)
-        if self._whole(program, a, b, out.nbytes):
+        if footprint.fits_whole:
             a = self._with_states(program, a)
-            other = a if b is None else self._with_states(program, b)
-        else:  # stream: longest side that lets two blocks of states and their product fit
-            free = self._limit - out.nbytes - self._work_bytes(program)
-            rows = max(1, min(4096, free // (3 * self._state_bytes(program))))
-        compiled = self._compiled(program)
-        for i in range(0, len(a.keys), _stripe(rows, a.data)):
-            i_rows = slice(i, min(i + _stripe(rows, a.data), len(a.keys)))
-            left = self._states_of(compiled, a, i_rows)
-            start = i if b is None else 0
-            for j in range(start, len(other.keys), _stripe(rows, other.data)):
-                j_rows = slice(j, min(j + _stripe(rows, other.data), len(other.keys)))
-                right = left if other is a and j_rows == i_rows else self._states_of(compiled, other, j_rows)
-                self._fill(out, i_rows, left, a.keys[i_rows], j_rows, right, other.keys[j_rows], rows, draw, b is None)
-        self._set_equal_rows(out, a, b)
-        if a.inverse is not None:
-            out = out[..., a.inverse, :]
-        if other.inverse is not None:
-            out = out[..., other.inverse]
-        return np.ascontiguousarray(out)
-
-    def _states_of(self, compiled: Any, bound: Prepared, rows: slice) -> Any:
-        return bound.data if bound.data is not None else self._evolve(compiled, bound.angles[rows])
-
-    def _fill(
-        self,
-        out: Values,
-        i_rows: slice,
-        left: Any,
-        left_keys: NDArray[np.uint64],
-        j_rows: slice,
-        right: Any,
-        right_keys: NDArray[np.uint64],
-        rows: int,
-        draw: Draw,
-        symmetric: bool,
-    ) -> None:
-        """Blocks of one rectangle of the matrix; its mirror image too where the matrix is a Gram matrix."""
-        triangle = symmetric and left is right
-        columns = rows if triangle else rows * max(1, rows // len(left_keys))  # few rows: one wide block, no threads
-        tasks = [
-            (slice(i, min(i + rows, len(left_keys))), slice(j, min(j + columns, len(right_keys))))
-            for i in range(0, len(left_keys), rows)
-            for j in range(i if triangle else 0, len(right_keys), columns)
-        ]
-
-        def block(i: slice, j: slice) -> Values:
-            return draw(self._block(left, i, right, j), left_keys[i, None], right_keys[None, j])
-
-        for (i, j), values in zip(tasks, run_tasks(block, tasks), strict=True):
-            target_i = slice(i_rows.start + i.start, i_rows.start + i.stop)
-            target_j = slice(j_rows.start + j.start, j_rows.start + j.stop)
-            if triangle and i == j:  # exactly symmetric, whatever the rounding of the product
-                upper = np.triu(values)
-                values = upper + np.swapaxes(np.triu(values, 1), -1, -2)
-            out[..., target_i, target_j] = values
-            if symmetric and (not triangle or i != j):
-                out[..., target_j, target_i] = np.swapaxes(values, -1, -2)
-
-    def _set_equal_rows(self, out: Values, a: Prepared, b: Prepared | None) -> None:
-        """A row with itself has overlap 1 without noise, also across train and test."""
+            left = Side(0, a.keys, a.data)
+            if b is None:
+                right = left
+            else:
+                other = self._with_states(program, b)
+                right = Side(0, other.keys, other.data)
+            fill(out, left, right, self._block, draw, rows, symmetric=b is None)
+        else:
+            self._stream(out, program, a, b, draw, footprint)
         if b is None:
             i = j = np.arange(len(a.keys))
         else:
-            _, i, j = np.intersect1d(as_scalars(a.keys), as_scalars(b.keys), return_indices=True)
-        out[..., i, j] = 1.0
+            _, i, j = np.intersect1d(as_scalars(a.keys), as_scalars(other.keys), return_indices=True)
+        out[..., i, j] = 1.0  # a row with itself, also across train and test
+        if a.inverse is None and other.inverse is None:
+            return out
+        every_row = np.arange(len(a.keys)) if a.inverse is None else a.inverse
+        every_column = np.arange(len(other.keys)) if other.inverse is None else other.inverse
+        return out[..., every_row[:, None], every_column]
+
+    def _stream(
+        self,
+        out: Values,
+        program: OverlapProgram,
+        a: Prepared,
+        b: Prepared | None,
+        draw: Draw,
+        footprint: Footprint,
+    ) -> None:
+        """States that do not fit at once: a long stripe of rows stays while short stripes pass by."""
+        other = a if b is None else b
+        long, short = footprint.stripes
+        rows = min(self._block_rows(program), short)
+        for i in ranges(len(a.keys), long):
+            left = self._side(program, a, i)
+            if b is None:
+                fill(out, left, left, self._block, draw, rows, symmetric=True)
+            for j in ranges(len(other.keys), short):
+                if b is None and j.stop <= i.stop:
+                    continue
+                j = slice(max(j.start, i.stop), j.stop) if b is None else j
+                fill(out, left, self._side(program, other, j), self._block, draw, rows, symmetric=b is None)
+
+    def _side(self, program: Program, bound: Prepared, rows: slice) -> Side:
+        """States of a range of rows, evolved now unless they are there."""
+        compiled = self._compiled(program)
+        states = self._evolve(compiled, bound.angles[rows]) if bound.data is None else self._select(bound.data, rows)
+        return Side(rows.start, bound.keys[rows], states)
 
     def _evaluate_pairs(
-        self, program: OverlapProgram, a: Prepared, b: Prepared, pairs: NDArray[np.intp], draw: Draw
+        self,
+        program: OverlapProgram,
+        a: Prepared,
+        b: Prepared,
+        pairs: NDArray[np.intp],
+        draw: Draw,
+        footprint: Footprint,
     ) -> Values:
+        """Single pairs: only rows that occur in a pair of different rows are evolved, some at a time."""
         CACHE.count_evaluation()
         i = pairs[:, 0] if a.inverse is None else a.inverse[pairs[:, 0]]
         j = pairs[:, 1] if b.inverse is None else b.inverse[pairs[:, 1]]
-        a, b = self._with_states(program, a), self._with_states(program, b)
-        chunks = [(s := slice(k, k + _PAIR_CHUNK), i[s], j[s]) for k in range(0, len(pairs), _PAIR_CHUNK)]
+        values = np.ones((2, len(pairs)) if draw.both else (len(pairs),))
+        different = np.flatnonzero((a.keys[i] != b.keys[j]).any(axis=1))
+        different = different[np.argsort(i[different], kind="stable")]
+        size = max(1, len(different)) if footprint.fits_whole else max(1, footprint.rows_in_memory // 2)
+        for part in ranges(len(different), size):
+            where = different[part]
+            left, ii = self._occurring(program, a, i[where])
+            right, jj = self._occurring(program, b, j[where])
+            chunks = [(c,) for c in ranges(len(where), self._pair_chunk(program))]
 
-        def chunk(_: slice, ii: NDArray[np.intp], jj: NDArray[np.intp]) -> Values:
-            return draw(self._pair_values(a.data, ii, b.data, jj), a.keys[ii], b.keys[jj])
+            def chunk(
+                c: slice, left: Side = left, right: Side = right, ii: Any = ii, jj: Any = jj
+            ) -> Values:  # defaults bind the values of this round
+                p = self._pair_values(left.states, ii[c], right.states, jj[c])
+                return draw(p, left.keys[ii[c]], right.keys[jj[c]])
 
-        values = np.concatenate(list(run_tasks(chunk, chunks)), axis=-1)
-        values[..., (a.keys[i] == b.keys[j]).all(axis=1)] = 1.0
+            for (c,), found in zip(chunks, run_tasks(chunk, chunks), strict=True):
+                values[..., where[c]] = found
         return values
 
-    def _answer(
-        self,
-        frequencies: Values,
-        a: Prepared,
-        b: Prepared | None,
-        pairs: NDArray[np.intp] | None,
-        diagonal: Diagonal,
-        need: Need,
-        draw: Draw,
-        program: OverlapProgram,
-    ) -> Overlaps:
-        info: dict[str, str | int | float | bool] = {
-            "engine": repr(self),
-            "program": program.key,
-            "diagonal": "1 without noise" if diagonal is not True or draw.shots is None else "sampled",
-        }
+    def _occurring(self, program: Program, bound: Prepared, rows: NDArray[np.intp]) -> tuple[Side, NDArray[np.intp]]:
+        """States of the rows that occur in a list, and the list as positions among them."""
+        if bound.data is not None:
+            return Side(0, bound.keys, bound.data), rows
+        distinct, position = np.unique(rows, return_inverse=True)
+        states = self._evolve(self._compiled(program), bound.angles[distinct])
+        return Side(0, bound.keys[distinct], states), position
+
+    def _answer(self, frequencies: Values, request: Request, pairs: NDArray[np.intp] | None, need: Need) -> Overlaps:
+        draw, diagonal = request.draw, request.diagonal
+        how = {True: "sampled", False: "filled with 1", "auto": "1 without noise"}[diagonal]
+        info: dict[str, str | int | float | bool] = {"engine": repr(self), "program": request.program.key}
         if draw.shots is None:
+            info["diagonal"] = how if diagonal is not True else "1 without noise"
             orientations = np.stack([frequencies, frequencies]) if "orientations" in need else None
             return Overlaps(frequencies, orientations=orientations, info=info)
-        both = draw.orientation == "both"
-        values = frequencies.mean(axis=0) if both else frequencies
-        shots = 2 * (draw.shots // 2) if both else draw.shots
-        stderr = wilson_stderr(values, shots)
-        num_shots = np.full(values.shape, shots, dtype=np.int64)
+        values = frequencies.mean(axis=0) if draw.both else frequencies
+        stderr = wilson_stderr(values, draw.total_shots)
+        num_shots = np.full(values.shape, draw.total_shots, dtype=np.int64)
         if diagonal is not True:
-            known = equal_rows(a, b, pairs)
+            known = equal_rows(request.a, request.b, pairs)
             stderr[known] = 0.0
             num_shots[known] = 0
-        orientations = None
-        if "orientations" in need:
-            orientations = frequencies if both else np.stack([frequencies, frequencies])
-        info |= {"seed": draw.seed, "shots": shots}
+        info |= {"diagonal": how, "seed": draw.seed, "shots": draw.total_shots}
+        orientations = frequencies if "orientations" in need else None
         return Overlaps(values, stderr, num_shots, orientations=orientations, info=info)
 
     def _check_options(self, diagonal: Diagonal, need: Need, orientation: Orientation) -> None:
         owner = type(self).__name__
         if not (diagonal is True or diagonal is False or (isinstance(diagonal, str) and diagonal == "auto")):
             raise InvalidParameterError(f"diagonal must be 'auto', True or False, got {diagonal!r}.")
+        if isinstance(need, str):
+            raise InvalidParameterError(f"need must be a set of names such as {{{need!r}}}, got the string {need!r}.")
         if unknown := sorted(set(need) - _NEEDS):
             raise InvalidParameterError(
                 f"need={unknown} is not available from {owner}, which gives {sorted(_NEEDS)}. Measured bits and "
@@ -343,6 +363,11 @@ class ExactEngine(Engine):
             )
         if orientation not in ("canonical", "both"):
             raise InvalidParameterError(f"orientation must be 'canonical' or 'both', got {orientation!r}.")
+        if "orientations" in need and orientation != "both" and self.shots is not None:
+            raise InvalidParameterError(
+                "need={'orientations'} of sampled values takes orientation='both'; got 'canonical', which draws each "
+                "pair once."
+            )
         if orientation == "both" and self.shots is not None and self.shots < 2:
             raise InvalidParameterError(
                 f"orientation='both' splits the shots over two circuits: shots of {owner} must be >= 2, "
@@ -359,20 +384,16 @@ class ExactEngine(Engine):
                 f"program of expectations must be an ExpectationProgram, got {type(program).__name__}."
             )
         bound = self._bind(program, X, theta, "X")
-        plan = self._plan(program, bound, None, None, "auto")
-        if not plan.feasible:
-            raise BudgetError(plan.reason)
+        footprint = self._footprint(Request(program, bound, None, None, Draw.of(self.shots, self.seed, "canonical")))
+        if not footprint.feasible:
+            raise BudgetError(self._too_large(program, footprint))
         terms = program.terms
         labels = sorted({label for t in terms for label, _ in t})
-        whole = self._whole(program, bound, None, bound.angles.shape[0] * len(labels) * 8)
-        compiled = self._compiled(program)
-        if whole:
-            bound = self._with_states(program, bound)
-            paulis = self._pauli_values(bound.data, labels)
+        if footprint.fits_whole:
+            paulis = self._pauli_values(self._with_states(program, bound).data, labels)
         else:
-            rows = max(1, (self._limit - self._work_bytes(program)) // (3 * self._state_bytes(program)))
-            stripes = [bound.angles[k : k + rows] for k in range(0, len(bound.keys), rows)]
-            paulis = np.concatenate([self._pauli_values(self._evolve(compiled, s), labels) for s in stripes])
+            stripes = ranges(len(bound.keys), footprint.rows_in_memory - 1)
+            paulis = np.concatenate([self._pauli_values(self._side(program, bound, s).states, labels) for s in stripes])
         variances = np.zeros_like(paulis)
         if self.shots is not None:
             for k, label in enumerate(labels):
@@ -399,10 +420,17 @@ class ExactEngine(Engine):
     def _limit(self) -> int:
         return resolve_memory_limit(self.memory_limit, type(self).__name__)
 
-    def _whole(self, program: Program, a: Prepared, b: Prepared | None, result: int) -> bool:
-        """Whether all states fit at once beside the result and the work space."""
-        states = sum(len(p.keys) for p in (a, b) if p is not None and p.data is None) * self._state_bytes(program)
-        return states + 1.5 * result + self._work_bytes(program) <= self._limit
+    def _footprint(self, request: Request) -> Footprint:
+        """Memory of a request; raises where the engine cannot evaluate its circuit."""
+        program = request.program
+        self._check(program)
+        return Footprint(
+            state=self._state_bytes(program),
+            work=self._work_bytes(program),
+            limit=self._limit,
+            result=request.result_bytes,
+            num_states=request.num_states,
+        )
 
     def plan(
         self,
@@ -417,10 +445,29 @@ class ExactEngine(Engine):
         orientation: Orientation = "canonical",
     ) -> Plan:
         self._check_options(diagonal, need, orientation)
+        if not isinstance(program, Program):
+            raise InvalidParameterError(f"program of plan must be a program, got {type(program).__name__}.")
         a = self._row_source(program, X, theta, "X")
         b = None if Y is None else self._row_source(program, Y, theta, "Y")
         index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
-        return self._plan(program, a, b, index, diagonal)
+        draw = Draw.of(self.shots, self.seed, orientation)
+        request = Request(program, a, b, None if index is None else len(index), draw, diagonal)
+        footprint = self._footprint(request)
+        if index is None and isinstance(program, OverlapProgram):
+            circuits = footprint.simulations(len(a.keys), None if b is None else len(b.keys))
+        else:
+            circuits = request.num_states
+        return Plan(
+            engine=repr(self),
+            num_qubits=program.num_qubits,
+            circuits=circuits,
+            entries=request.entries,
+            shots=request.shots,
+            memory_bytes=footprint.whole if footprint.fits_whole else max(footprint.smallest, footprint.limit),
+            memory_limit_bytes=footprint.limit,
+            feasible=footprint.feasible,
+            reason="" if footprint.feasible else self._too_large(program, footprint),
+        )
 
     def _row_source(self, program: Program, X: ArrayLike | int, theta: ArrayLike | None, name: str) -> Prepared:
         if not is_count(X):
@@ -429,50 +476,15 @@ class ExactEngine(Engine):
         if count < 1:
             raise InvalidDataError(f"{name} as a row count must be >= 1, got {X!r}.")
         keys = np.broadcast_to(np.zeros(2, dtype=np.uint64), (count, 2))
-        return Prepared(program.key, self._tag, "", keys, None, np.empty((0, 0)), None, 0)
+        return Prepared(program.key, self._tag, "", "", keys, None, np.empty((0, 0)), None, 0)
 
-    def _plan(
-        self, program: Program, a: Prepared, b: Prepared | None, pairs: NDArray[np.intp] | None, diagonal: Diagonal
-    ) -> Plan:
-        self._check(program)
-        n_a, n_b = len(a.keys), 0 if b is None else len(b.keys)
-        if isinstance(program, ExpectationProgram):
-            entries = n_a * len(program.terms)
-            result = a.num_samples * len(program.terms) * 16
-        elif pairs is not None:
-            entries, result = len(pairs), 16 * len(pairs)
-        else:
-            measured = n_a if diagonal is True and self.shots is not None else 0
-            entries = n_a * n_b if b is not None else n_a * (n_a - 1) // 2 + measured
-            result = a.num_samples * (b or a).num_samples * 8 * (1 if self.shots is None else 3)
-        state, work, limit = self._state_bytes(program), self._work_bytes(program), self._limit
-        everything = (n_a + n_b) * state + int(1.5 * result) + work
-        smallest = everything if pairs is not None else 3 * state + int(1.5 * result) + work
-        feasible = smallest <= limit
-        return Plan(
-            engine=repr(self),
-            num_qubits=program.num_qubits,
-            circuits=n_a + n_b,
-            entries=entries,
-            shots=entries * (self.shots or 0),
-            memory_bytes=everything if everything <= limit else max(smallest, min(limit, everything)),
-            memory_limit_bytes=limit,
-            feasible=feasible,
-            reason="" if feasible else self._too_large(program, smallest, n_a + n_b),
-        )
-
-    def _too_large(self, program: Program, needed: int, rows: int) -> str:
-        state = self._state_bytes(program)
+    def _too_large(self, program: Program, footprint: Footprint) -> str:
         return (
-            f"{program.num_features} features on {program.num_qubits} qubits, {rows} rows: one state takes "
-            f"{format_bytes(state)} and the request at least {format_bytes(needed)}, but memory_limit of "
-            f"{type(self).__name__} is {format_bytes(self._limit)}. {self._advice(program, rows)}"
+            f"{program.num_features} feature(s) on {program.num_qubits} qubits, {footprint.num_states} rows: one state "
+            f"takes {format_bytes(footprint.state)} and the request at least "
+            f"{format_bytes(min(footprint.smallest, footprint.whole))}, but memory_limit of {type(self).__name__} is "
+            f"{format_bytes(footprint.limit)}. {self._advice(program, footprint.num_states)}"
         )
 
     def _advice(self, program: Program, rows: int) -> str:
         return "Reduce X (PCA, fewer rows), or raise memory_limit."
-
-
-def _stripe(rows: int, data: object) -> int:
-    """Rows evolved together: all of them where the states are there already."""
-    return rows if data is None else 1 << 62

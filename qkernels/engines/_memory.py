@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
@@ -44,9 +45,9 @@ def resolve_memory_limit(memory_limit: MemoryLimit, owner: str) -> int:
     """
     if memory_limit == "auto":
         return _machine_memory() // 2
-    if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit <= 0:
+    if isinstance(memory_limit, bool) or not isinstance(memory_limit, Integral) or memory_limit <= 0:
         raise InvalidParameterError(
-            f"memory_limit of {owner} must be 'auto' or a positive number of bytes, got {memory_limit!r}. "
+            f"memory_limit of {owner} must be 'auto' or a positive integer, in bytes, got {memory_limit!r}. "
             f"'auto' is {format_bytes(_machine_memory() // 2)} here."
         )
-    return memory_limit
+    return int(memory_limit)

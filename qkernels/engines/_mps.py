@@ -152,17 +152,20 @@ class MPSEngine(ExactEngine):
         for tile, part in zip(tiles, run_tasks(evolve_tile, [(compiled, angles[t]) for t in tiles]), strict=True):
             if not sites:
                 if len(tiles) == 1:
-                    return States(part, n)
+                    return _sealed(States(part, n))
                 varies = zip(part, compiled.varies, strict=True)
                 sites = [np.empty((n, *site.shape[1:]), complex) if v else site for site, v in varies]
             for whole, piece, v in zip(sites, part, compiled.varies, strict=True):
                 if v:
                     whole[tile] = piece
-        return States(sites, n)
+        return _sealed(States(sites, n))
 
     def _block(self, a: States, rows: slice, b: States, columns: slice) -> NDArray[np.float64]:
         n_a, n_b = len(range(a.count)[rows]), len(range(b.count)[columns])
         return block_overlaps(select(a.sites, rows), n_a, select(b.sites, columns), n_b)
+
+    def _select(self, states: States, rows: slice) -> States:
+        return States(select(states.sites, rows), len(range(states.count)[rows]))
 
     def _pair_values(self, a: States, i: NDArray[np.intp], b: States, j: NDArray[np.intp]) -> NDArray[np.float64]:
         return pair_overlaps(a.sites, i, b.sites, j)
@@ -181,3 +184,10 @@ class MPSEngine(ExactEngine):
             f"The circuit's bond dimension is {self._compiled_mps(program).max_bond}; it doubles with every entangling "
             "gate on a bond. Use fewer repetitions or layers, reduce X (e.g. PCA), or raise memory_limit."
         )
+
+
+def _sealed(states: States) -> States:
+    """Read-only: cached states are shared by everything that asks for these rows."""
+    for site in states.sites:
+        site.setflags(write=False)
+    return states

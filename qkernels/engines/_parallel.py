@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import joblib
-from joblib.parallel import get_active_backend
+from joblib.parallel import ParallelBackendBase, get_active_backend
 from threadpoolctl import ThreadpoolController
 
 __all__ = ["num_workers", "run_tasks", "shares_memory"]
@@ -19,8 +20,9 @@ T = TypeVar("T")
 
 
 @lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # scans the loaded libraries once: about a millisecond
+def _controller(num_modules: int) -> ThreadpoolController:
+    """The loaded BLAS libraries; scanning takes a millisecond, so it is done again only after further imports."""
+    return ThreadpoolController()
 
 
 @lru_cache(maxsize=1)
@@ -45,7 +47,7 @@ class _BlasCap:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._limiter = _controller().limit(limits=1, user_api="blas")
+                self._limiter = _controller(len(sys.modules)).limit(limits=1, user_api="blas")
         try:
             yield
         finally:
@@ -58,19 +60,31 @@ class _BlasCap:
 blas_cap = _BlasCap()
 
 
+_LOCAL_PROCESS_BACKENDS = frozenset({"LokyBackend", "MultiprocessingBackend"})
+"""Backends of joblib on this machine; threads serve our tiles better, as nothing needs to be copied to them."""
+
+
+def _backend() -> tuple[ParallelBackendBase, int | None]:
+    """The backend that tiles run on, and the number of jobs the user configured, if any."""
+    active, n_jobs = get_active_backend()
+    if type(active).__name__ in _LOCAL_PROCESS_BACKENDS:
+        active = get_active_backend(prefer="threads", require="sharedmem")[0]
+    return active, n_jobs
+
+
 def num_workers() -> int:
-    """Threads to use here: one inside a worker of joblib or multiprocessing, else the available cores."""
-    backend, n_jobs = get_active_backend(prefer="threads")
-    if backend.nesting_level or multiprocessing.parent_process() is not None:
+    """Threads to use here: what ``joblib.parallel_config(n_jobs=…)`` says, one inside a worker, else all cores."""
+    active, n_jobs = _backend()
+    if active.nesting_level or multiprocessing.parent_process() is not None:
         return 1
-    if n_jobs is not None and n_jobs != 1:
-        return int(joblib.effective_n_jobs(n_jobs))
-    return _num_cores()
+    if type(active).__name__ == "SequentialBackend":
+        return 1
+    return _num_cores() if n_jobs is None else int(joblib.effective_n_jobs(n_jobs))
 
 
 def shares_memory() -> bool:
-    """Whether tasks may write into arrays of the caller (threads), or must return their blocks (processes)."""
-    return bool(get_active_backend(prefer="threads")[0].supports_sharedmem)
+    """Whether tasks may write into arrays of the caller (threads), or must return their blocks."""
+    return bool(getattr(_backend()[0], "supports_sharedmem", False))
 
 
 def run_tasks(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> Iterator[T]:
@@ -86,7 +100,9 @@ def run_tasks(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> I
             for task in tasks:
                 yield function(*task)
             return
-        backend, _ = get_active_backend(prefer="threads")
+        backend = _backend()[0]
+        local = shares_memory()
         return_as = "generator" if backend.supports_return_generator else "list"
-        parallel = joblib.Parallel(n_jobs=workers, prefer="threads", batch_size=1, return_as=return_as)
+        with joblib.parallel_config("threading" if local else backend, n_jobs=workers):
+            parallel = joblib.Parallel(batch_size=1, return_as=return_as)
         yield from parallel(joblib.delayed(function)(*task) for task in tasks)

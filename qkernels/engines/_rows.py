@@ -11,12 +11,12 @@ from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.engines._base import Prepared
 from qkernels.programs import Program, row_keys
 
-__all__ = ["as_scalars", "bind_rows", "check_pairs", "equal_rows"]
+__all__ = ["as_scalars", "bind_rows", "check_pairs", "equal_rows", "theta_digest"]
 
 
 def bind_rows(program: Program, X: ArrayLike, theta: ArrayLike | None, name: str, engine: str) -> Prepared:
     """Rows of X as distinct bound angles with their content keys; no states yet."""
-    angles = program.bind_angles(X, theta)
+    angles = program.bind_angles(X, theta, name)
     if len(angles) == 0:
         raise InvalidDataError(f"{name} has 0 sample(s); at least 1 is needed.")
     shape = f"{angles.shape}".encode()  # a circuit without data has rows of no bytes
@@ -31,7 +31,17 @@ def bind_rows(program: Program, X: ArrayLike, theta: ArrayLike | None, name: str
         first, distinct = first[order], rank[inverse]
         keys, angles = keys[first], angles[first]
     nbytes = keys.nbytes + angles.nbytes + (0 if distinct is None else distinct.nbytes)
-    return Prepared(program.key, engine, digest, keys, distinct, angles, None, nbytes)
+    for array in (keys, angles):
+        array.setflags(write=False)  # shared by everything that asks for these rows
+    return Prepared(program.key, engine, digest, theta_digest(theta), keys, distinct, angles, None, nbytes)
+
+
+def theta_digest(theta: ArrayLike | None) -> str:
+    """Identity of a parameter vector."""
+    if theta is None:
+        return ""
+    array = np.ascontiguousarray(theta, dtype=np.float64)
+    return hashlib.blake2b(array.tobytes() + f"{array.shape}".encode(), digest_size=16).hexdigest()
 
 
 def as_scalars(keys: NDArray[np.uint64]) -> NDArray[np.void]:
@@ -49,17 +59,18 @@ def equal_rows(a: Prepared, b: Prepared | None, pairs: NDArray[np.intp] | None) 
 
 
 def check_pairs(pairs: ArrayLike, n_x: int, n_y: int) -> NDArray[np.intp]:
+    """Index pairs as integers inside the matrix."""
     index = np.asarray(pairs)
+    if index.size == 0:
+        raise InvalidParameterError("pairs is empty; give at least one index pair.")
     if index.ndim != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
         raise InvalidParameterError(
             f"pairs must be integers of shape (n_pairs, 2), got shape {index.shape} and dtype {index.dtype}."
         )
     for column, count, name in ((0, n_x, "X"), (1, n_y, "Y" if n_y != n_x else "X or Y")):
-        if len(index) and (index[:, column].min() < 0 or index[:, column].max() >= count):
+        if index[:, column].min() < 0 or index[:, column].max() >= count:
             raise InvalidParameterError(
                 f"pairs[:, {column}] must lie in [0, {count}), the rows of {name}; "
                 f"got {int(index[:, column].min())} to {int(index[:, column].max())}."
             )
-    if not len(index):
-        raise InvalidParameterError("pairs is empty; give at least one index pair.")
     return index.astype(np.intp)

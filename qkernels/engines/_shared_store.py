@@ -16,6 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,16 @@ __all__ = ["share"]
 
 def _directory(owner_pid: int) -> Path:
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir()) / f"qkernels-{user}-{owner_pid}"
+    name = f"qkernels-{version('qkernels')}-{user}-{owner_pid}-{_start_time(owner_pid)}"
+    return Path(tempfile.gettempdir()) / name
+
+
+def _start_time(pid: int) -> str:
+    """When a process started, so that a process id used again is not taken for the old one; "0" where unknown."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return "0"
 
 
 def _worker_directory() -> Path | None:
@@ -56,14 +66,14 @@ def share(key: str, compute: Callable[[], NDArray[np.float64]]) -> NDArray[np.fl
     except (OSError, ValueError):  # not there, or unreadable: compute it
         pass
     values = compute()
-    used = sum(f.stat().st_size for f in directory.glob("*.npy"))
-    if used + values.nbytes <= CACHE.max_bytes:
-        try:
+    try:
+        used = sum(f.stat().st_size for f in directory.glob("*.npy"))
+        if used + values.nbytes <= CACHE.max_bytes:
             with tempfile.NamedTemporaryFile(dir=directory, suffix=".part", delete=False) as file:
                 np.save(file, values)
             os.replace(file.name, path)  # atomic: a sibling sees the whole file or none
-        except OSError:  # disk full or directory gone: sharing is only an optimisation
-            pass
+    except OSError:  # disk full or directory gone: sharing is only an optimisation
+        pass
     return values
 
 

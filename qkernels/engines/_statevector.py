@@ -21,6 +21,9 @@ __all__ = ["StatevectorEngine"]
 _TILE_BYTES = 1 << 20
 """States evolved together by one thread: small enough for the cache, large enough to hide call overheads."""
 
+_BLOCK_ARRAYS, _DRAW_ARRAYS = 6, 10
+"""Arrays of a block's size that its products, and the draws from it, hold at once."""
+
 _FEW_ROWS = 24
 """Below this many rows, the three-product form of a complex product costs more memory traffic than it saves."""
 
@@ -101,6 +104,12 @@ class StatevectorEngine(ExactEngine):
             raise InvalidParameterError(
                 f"precision of StatevectorEngine must be 'double' or 'single', got {precision!r}."
             )
+        if precision == "single" and shots is not None:
+            raise InvalidParameterError(
+                f"shots of StatevectorEngine need precision='double', got shots={shots!r} with precision='single': "
+                "float32 probabilities depend on the block they are computed in, so draws would not be a function of "
+                "the pair alone."
+            )
         self.precision = precision
 
     @property
@@ -122,10 +131,9 @@ class StatevectorEngine(ExactEngine):
 
     def _work_bytes(self, program: Program) -> int:
         tile = max(_TILE_BYTES, self._state_bytes(program))
-        return num_workers() * (4 * tile + 6 * 8 * self._block_rows(program) ** 2)
-
-    def _block_rows(self, program: Program) -> int:
-        return 256
+        # a thread holds two buffers of a tile and its phases, or gathered states; and the products of one block
+        block = (_BLOCK_ARRAYS + (_DRAW_ARRAYS if self.shots is not None else 0)) * 8 * self._block_rows(program) ** 2
+        return num_workers() * (4 * tile + block)
 
     def _check(self, program: Program) -> None:
         _ = program.flat  # every flattened circuit can be evaluated; compiling waits until the memory is granted
@@ -142,6 +150,7 @@ class StatevectorEngine(ExactEngine):
         for tile, result in zip(tiles, run_tasks(compiled, tasks), strict=True):
             if result is not None:
                 states[:, tile] = result
+        states.setflags(write=False)  # cached, and shared by everything that asks for these rows
         return States(states, compiled.order)
 
     def _block(self, a: States, rows: slice, b: States, columns: slice) -> NDArray[np.float64]:
@@ -170,6 +179,9 @@ class StatevectorEngine(ExactEngine):
         values: NDArray[np.float64] = re.astype(np.float64, copy=False)
         return values
 
+    def _select(self, states: States, rows: slice) -> States:
+        return States(states.planes[:, rows], states.order)
+
     def _pair_values(self, a: States, i: NDArray[np.intp], b: States, j: NDArray[np.intp]) -> NDArray[np.float64]:
         left, right = a.planes[:, i], b.planes[:, j]
         re = np.einsum("pnd,pnd->n", left, right, dtype=np.float64)
@@ -180,26 +192,30 @@ class StatevectorEngine(ExactEngine):
         return np.asarray(re**2 + im**2)
 
     def _pauli_values(self, states: States, labels: list[str]) -> NDArray[np.float64]:
-        planes, order = states.planes, states.order
-        n = len(order)
-        dim = planes.shape[2]
-        b = np.arange(dim)
-        values = np.empty((planes.shape[1], len(labels)))
-        for k, label in enumerate(labels):
-            letters = {q: label[n - 1 - q] for q in range(n)}
-            bit = {q: n - 1 - i for i, q in enumerate(order)}
-            flip = sum(1 << bit[q] for q in range(n) if letters[q] in "XY")
-            sign = 1.0 - 2.0 * parity(b & sum(1 << bit[q] for q in range(n) if letters[q] in "ZY"))
-            partner = planes[:, :, b ^ flip] if flip else planes
-            # ⟨ψ|P|ψ⟩ = Σ_b conj(ψ_{b⊕flip}) i^{#Y} (−1)^{z·b} ψ_b, with Y = i X Z
-            re = np.einsum("pnd,pnd,d->n", partner, planes, sign, dtype=np.float64)
-            turns = sum(letter == "Y" for letter in label) % 4
-            if turns % 2 == 0:
-                values[:, k] = re if turns == 0 else -re
-            elif len(planes) == 1:
-                values[:, k] = 0.0
-            else:
-                im = np.einsum("nd,nd,d->n", partner[0], planes[1], sign, dtype=np.float64)
-                im -= np.einsum("nd,nd,d->n", partner[1], planes[0], sign, dtype=np.float64)
-                values[:, k] = -im if turns == 1 else im
-        return values
+        planes = states.planes
+        rows = max(1, _TILE_BYTES // (len(planes) * planes.shape[2] * planes.itemsize))
+        tiles = [planes[:, start : start + rows] for start in range(0, planes.shape[1], rows)]
+        return np.concatenate([_pauli_tile(tile, states.order, labels) for tile in tiles])
+
+
+def _pauli_tile(planes: Planes, order: tuple[int, ...], labels: list[str]) -> NDArray[np.float64]:
+    """⟨ψ|P|ψ⟩ = Σ_b conj(ψ_{b⊕flip}) i^{#Y} (−1)^{z·b} ψ_b for a few states, with Y = i X Z."""
+    n = len(order)
+    b = np.arange(planes.shape[2])
+    values = np.empty((planes.shape[1], len(labels)))
+    for k, label in enumerate(labels):
+        by_bit = [(1 << (n - 1 - i), label[n - 1 - q]) for i, q in enumerate(order)]
+        flip = sum(bit for bit, letter in by_bit if letter in "XY")
+        sign = 1.0 - 2.0 * parity(b & sum(bit for bit, letter in by_bit if letter in "ZY"))
+        partner = planes[:, :, b ^ flip] if flip else planes
+        re = np.einsum("pnd,pnd,d->n", partner, planes, sign, dtype=np.float64)
+        turns = label.count("Y") % 4
+        if turns % 2 == 0:
+            values[:, k] = re if turns == 0 else -re
+        elif len(planes) == 1:
+            values[:, k] = 0.0
+        else:
+            im = np.einsum("nd,nd,d->n", partner[0], planes[1], sign, dtype=np.float64)
+            im -= np.einsum("nd,nd,d->n", partner[1], planes[0], sign, dtype=np.float64)
+            values[:, k] = -im if turns == 1 else im
+    return values

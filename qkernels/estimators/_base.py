@@ -11,7 +11,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
-from qkernels.kernels import ComposedDefaultsMixin, FidelityKernel, KernelParameter, as_kernel, check_weights
+from qkernels.kernels import (
+    ComposedDefaultsMixin,
+    FidelityKernel,
+    KernelParameter,
+    as_kernel,
+    check_weights,
+    unchanged_on_failure,
+)
 
 __all__ = ["KernelEstimator"]
 
@@ -48,6 +55,12 @@ class KernelEstimator(ComposedDefaultsMixin, BaseEstimator):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, **y_options: bool
     ) -> NDArray[np.intp]:
         """Validate, evaluate the kernel of all rows of positive weight, fit the solver; return these rows."""
+        with unchanged_on_failure(self):
+            return self._fit_rows(X, y, sample_weight, **y_options)
+
+    def _fit_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, **y_options: bool
+    ) -> NDArray[np.intp]:
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k != "kernel"}
         try:
             self._validate_params()

@@ -45,7 +45,8 @@ class QuantumKernelRidge(MultiOutputMixin, RegressorMixin, KernelEstimator):
     Notes
     -----
     There is no intercept: the model tends to 0 far from the data, so centre y (``TransformedTargetRegressor``). Samples
-    of weight 0 are dropped before the kernel is evaluated. Cost: the kernel's (N simulations), then O(N³).
+    of weight 0 are dropped before the kernel is evaluated. Cost: the kernel's (N simulations, more where memory is
+    short), then O(N³).
 
     Examples
     --------

@@ -98,7 +98,7 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
     Searches reach inside the default kernel: ``GridSearchCV(QuantumKernelSVC(), {"kernel__bandwidth": [...],
     "kernel__feature_map__reps": [1, 2], "C": [...]})``. The kernel matrices are cached, so varying C costs none.
 
-    Cost: the kernel's (N simulations), then the solver's O(N²) to O(N³).
+    Cost: the kernel's (N simulations, more where memory is short), then the solver's O(N²) to O(N³).
 
     References
     ----------

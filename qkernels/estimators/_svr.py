@@ -64,8 +64,8 @@ class QuantumKernelSVR(RegressorMixin, KernelEstimator):
 
     Notes
     -----
-    Samples of weight 0 are dropped before the kernel is evaluated. Cost: the kernel's (N simulations), then the
-    solver's O(N²) to O(N³).
+    Samples of weight 0 are dropped before the kernel is evaluated. Cost: the kernel's (N simulations, more where memory
+    is short), then the solver's O(N²) to O(N³).
 
     Examples
     --------

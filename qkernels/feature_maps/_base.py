@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -240,6 +241,9 @@ class FeatureMap(BaseEstimator, ABC):
             raise InvalidParameterError(f"{type(self).__name__}: {name} must be one of {listed}; got {value!r}.")
 
 
+_RUNNING_NAME = re.compile(r"circuit-\d+(-\d+)?")
+"""Qiskit's name of a circuit that was given none; it counts the circuits of the process."""
+
 _MAX_BUILT = 128
 _BUILT: dict[Hashable, QuantumCircuit] = {}
 
@@ -268,9 +272,14 @@ def _freeze(value: object) -> Hashable:
 
 def _describe(value: object) -> str:
     if isinstance(value, QuantumCircuit):
-        return f"<{value.name!r}: {value.num_qubits} qubits, {value.num_parameters} parameters>"
+        name = "circuit" if _RUNNING_NAME.fullmatch(value.name) else repr(value.name)
+        return f"<{name}: {_count(value.num_qubits, 'qubit')}, {_count(value.num_parameters, 'parameter')}>"
     if isinstance(value, BackendV2):
         return f"<{value.name}>"
     if isinstance(value, CouplingMap):
-        return f"<CouplingMap: {value.size()} qubits>"
+        return f"<CouplingMap: {_count(value.size(), 'qubit')}>"
     return repr(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 
-from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsWarning
 from qkernels.feature_maps._base import FeatureMap, ScaleRule
 
 
@@ -22,7 +24,8 @@ class CircuitMap(FeatureMap):
     x : ParameterVector or sequence of Parameter, default=None
         The features in order, where ``circuit.parameters`` (sorted by name, vectors by index) is not the
         order of the columns of X. It must hold every free parameter of the circuit, and may hold more, which
-        are features without effect.
+        are features without effect. None warns where that order is not the natural one: single parameters x0
+        to x11 sort as x0, x1, x10, x11, x2, …, the elements of a vector do not.
 
     See Also
     --------
@@ -45,7 +48,7 @@ class CircuitMap(FeatureMap):
     >>> _ = circuit.ry(a, 0)
     >>> _ = circuit.rz(a * b, 0)
     >>> CircuitMap(circuit)
-    CircuitMap(circuit=<'two turns': 1 qubits, 2 parameters>)
+    CircuitMap(circuit=<'two turns': 1 qubit, 2 parameters>)
     >>> [str(i.params[0]) for i in CircuitMap(circuit, x=[b, a]).build(2)]
     ['x[1]', 'x[0]*x[1]']
     """
@@ -79,6 +82,8 @@ class CircuitMap(FeatureMap):
 
     def _circuit(self, x: ParameterVector) -> QuantumCircuit:
         features = self._checked_features(len(x))
+        if self.x is None:
+            _warn_of_unnatural_order([feature.name for feature in features])
         circuit = self.circuit.remove_final_measurements(inplace=False)
         replacement = dict(zip(features, x, strict=True))
         used = [feature for feature in features if feature in circuit.parameters]
@@ -126,3 +131,23 @@ class CircuitMap(FeatureMap):
                 "Bind it with circuit.assign_parameters or add it to x."
             )
         return features
+
+
+def _warn_of_unnatural_order(names: list[str]) -> None:
+    """Warn where x10 comes before x2: names alike but for their numbers, and the numbers do not ascend."""
+    last: dict[tuple[str, ...], tuple[tuple[int, ...], str]] = {}
+    for name in names:
+        parts = re.split("([0-9]+)", name)
+        text, numbers = tuple(parts[::2]), tuple(int(digits) for digits in parts[1::2])
+        before, earlier = last.get(text, (numbers, name))
+        if numbers < before:
+            warnings.warn(
+                f"CircuitMap: x=None takes the parameters in the order of circuit.parameters, sorted as text: "
+                f"{earlier!r} is feature {names.index(earlier)} and {name!r} is feature {names.index(name)}. Pass "
+                "x=[...] with the parameters in the order of the columns of X, or build the circuit on a "
+                "ParameterVector. x=circuit.parameters keeps this order without the warning.",
+                QKernelsWarning,
+                stacklevel=4,
+            )
+            return
+        last[text] = numbers, name

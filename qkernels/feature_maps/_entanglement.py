@@ -136,6 +136,6 @@ def _check_block(owner: str, block: object, num_qubits: int, size: int) -> Block
     if not valid:
         raise InvalidParameterError(
             f"{owner}: entanglement must hold blocks of {size} different qubits between 0 and "
-            f"{num_qubits - 1}; got {block!r}."
+            f"{num_qubits - 1}; got {block!r} for {num_qubits} feature(s)."
         )
     return tuple(int(q) for q in qubits)  # type: ignore[call-overload]

@@ -6,7 +6,7 @@
 - `QuantumKernel`: the base class of kernels; `ComposedDefaultsMixin`: parameters whose default object is fresh for
   every owner.
 - `as_kernel`, `KernelParameter`, `ForeignKernel`: other people's kernels as ours.
-- `check_weights`: the rule for sample weights.
+- `check_weights`: the rule for sample weights; `unchanged_on_failure`: a fit that fails leaves an object as it was.
 """
 
 from qkernels.kernels._base import QuantumKernel
@@ -15,6 +15,7 @@ from qkernels.kernels._correction import Correction
 from qkernels.kernels._defaults import ComposedDefaultsMixin
 from qkernels.kernels._fidelity import FidelityKernel
 from qkernels.kernels._frozen import FrozenKernel
+from qkernels.kernels._restore import unchanged_on_failure
 from qkernels.kernels._spectrum import ClipSpectrum
 from qkernels.kernels._weights import check_weights
 
@@ -29,4 +30,5 @@ __all__ = [
     "QuantumKernel",
     "as_kernel",
     "check_weights",
+    "unchanged_on_failure",
 ]

@@ -75,13 +75,15 @@ def fit_scaling(
 ) -> AffineScaling:
     """Learn the scaling from training data.
 
+    The magnitude of a feature plays no role, down to the smallest normal number (2e-308); below, it counts as constant.
+
     Parameters
     ----------
     bandwidth : "scale" or float
     rule : ScaleRule
         Of the feature map.
     X : ndarray of shape (n_samples, n_features)
-    weights : ndarray of shape (n_samples,), >= 0, not all 0
+    weights : ndarray of shape (n_samples,), >= 0, not all 0, of a finite sum
     mean_overlap : callable
         Angles of shape (n_points, n_features) → mean off-diagonal entry of their kernel matrix. Only called for the
         rule "auto".
@@ -89,16 +91,27 @@ def fit_scaling(
     d = X.shape[1]
     if bandwidth != "scale":
         return AffineScaling(np.zeros(d), np.full(d, bandwidth))
-    if rule.kind == "unit":
-        return _unit(X[weights > 0], 1.0 if rule.kappa is None else rule.kappa)
-    scaling = _standard(X, weights, (1.0 if rule.kappa is None else rule.kappa) / sqrt(d))
-    if rule.kind == "auto":
-        factor = _search_factor(scaling(_representatives(X[weights > 0])), mean_overlap)
-        return AffineScaling(scaling.offset, scaling.factor * factor)
+    kappa = 1.0 if rule.kappa is None else rule.kappa
+    X, weights = X[weights > 0], weights[weights > 0]
+    scaling = _unit(X, kappa) if rule.kind == "unit" else _standard(X, weights, kappa / sqrt(d))
+    if not scaling.factor.any():
+        warnings.warn(
+            f"bandwidth='scale' finds no variation in X: all of its {d} feature(s) are constant over the {len(X)} "
+            "training row(s) of positive weight. Constant features become 0, so every kernel entry is 1, for new rows "
+            "too. Pass data that vary, or a numeric bandwidth, which multiplies raw X.",
+            BandwidthWarning,
+            stacklevel=2,
+        )
+    elif rule.kind == "auto":
+        factor = _search_factor(scaling(_representatives(X)), mean_overlap)
+        return AffineScaling(scaling.offset, _finite(scaling.factor * factor))
     return scaling
 
 
 def _standard(X: Values, weights: Values, kappa: float) -> AffineScaling:
+    # In units of a power of two per column, which costs no rounding: squares of 1e160 overflow, of 1e-165 underflow.
+    _, exponent = np.frexp(np.abs(X).max(axis=0))
+    X = np.ldexp(X, -exponent)
     total = weights.sum()
     mean = weights @ X / total
     variance = weights @ (X - mean) ** 2 / total
@@ -108,14 +121,23 @@ def _standard(X: Values, weights: Values, kappa: float) -> AffineScaling:
     varies = variance > n * eps * variance + (n * mean * eps) ** 2
     factor = np.zeros_like(mean)
     np.divide(kappa, np.sqrt(variance), out=factor, where=varies)
-    return AffineScaling(mean, factor)
+    with np.errstate(over="ignore"):
+        factor = np.ldexp(factor, -exponent)
+    return AffineScaling(np.ldexp(mean, exponent), _finite(factor))
 
 
 def _unit(X: Values, kappa: float) -> AffineScaling:
     low, high = X.min(axis=0), X.max(axis=0)
+    half = high / 2 - low / 2  # the whole range may exceed the largest number
     factor = np.zeros_like(low)
-    np.divide(kappa, high - low, out=factor, where=high > low)
-    return AffineScaling(low, factor)
+    with np.errstate(over="ignore"):
+        np.divide(kappa / 2, half, out=factor, where=half > 0)
+    return AffineScaling(low, _finite(factor))
+
+
+def _finite(factor: Values) -> Values:
+    """Factors of columns so small that no number scales them up are 0, as for constant columns."""
+    return np.where(np.isfinite(factor), factor, 0.0)
 
 
 def _representatives(X: Values) -> Values:

@@ -15,6 +15,7 @@ from qkernels._errors import InvalidParameterError
 from qkernels.engines import Engine
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._defaults import ComposedDefaultsMixin
+from qkernels.kernels._restore import unchanged_on_failure
 from qkernels.kernels._spectrum import ClipSpectrum, warn_if_not_psd
 from qkernels.kernels._weights import check_weights
 from qkernels.programs import Overlaps
@@ -53,6 +54,8 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
 
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the scaling and the corrections, and evaluate the training matrix.
+
+        A fit that fails leaves the kernel as it was.
 
         Parameters
         ----------
@@ -149,8 +152,13 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         InvalidParameterError, InvalidDataError, UnsupportedCircuitError, BudgetError, ValueError
             As `fit`.
         """
+        with unchanged_on_failure(self):
+            return self._fit_gram(X, sample_weight)
+
+    def _fit_gram(self, X: ArrayLike, sample_weight: ArrayLike | None) -> Values:
         data: Values = validate_data(self, X, dtype=np.float64, order="C")
         weights = check_weights(sample_weight, len(data))
+        weights /= weights.max()  # only ratios count here, and the sum of huge weights overflows
         self._learn(data, weights)
         corrections = self._resolve_corrections()
         encoded = self._encode(data)

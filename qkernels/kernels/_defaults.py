@@ -91,9 +91,29 @@ class ComposedDefaultsMixin:
             chosen = getattr(self, f"{name}_", None)
             is_empty = isinstance(chosen, list) and not chosen
             if getattr(self, name, None) is None and chosen is not None and not is_empty:
-                resolved = chosen._resolved() if isinstance(chosen, ComposedDefaultsMixin) else chosen
-                setattr(shown, name, resolved)
+                setattr(shown, name, chosen)
         return shown
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        return str(super(ComposedDefaultsMixin, self._resolved()).__repr__(N_CHAR_MAX))  # type: ignore[call-arg]
+        shown = self._resolved()
+        for name, value in shown.get_params(deep=False).items():  # type: ignore[attr-defined]
+            setattr(shown, name, _in_its_own_words(value))
+        return str(super(ComposedDefaultsMixin, shown).__repr__(N_CHAR_MAX))  # type: ignore[call-arg]
+
+
+class _Text(str):
+    """Text that stands for an object in a representation."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _in_its_own_words(value: object) -> object:
+    """Nested estimators as their own repr: scikit-learn's printer walks into them past it."""
+    if isinstance(value, BaseEstimator):
+        return _Text(repr(value))
+    if type(value) in (list, tuple):
+        return type(value)(_in_its_own_words(item) for item in value)  # type: ignore[attr-defined,call-arg]
+    return value

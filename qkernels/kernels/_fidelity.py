@@ -52,7 +52,8 @@ class FidelityKernel(QuantumKernel):
         - "auto": standardised, times the factor for which the mean off-diagonal entry over 100 training rows is .55
           (bisection; the rows are chosen by content, so the order of X plays no role; evaluated exactly).
 
-        Constant features become 0. A number multiplies raw X, without centring; nothing is learned then.
+        Constant features become 0, with a `BandwidthWarning` where all are. A number multiplies raw X, without
+        centring; nothing is learned then.
     corrections : list of Correction, default=None
         Applied in order to the training matrix and to K(X_new, X_fit). None is nothing on exact engines and
         ``[ClipSpectrum()]`` on all others, whose matrices have negative eigenvalues; ``[]`` is nothing anywhere.
@@ -88,9 +89,11 @@ class FidelityKernel(QuantumKernel):
 
     Notes
     -----
-    Cost: N circuits are simulated for N rows, plus one matrix product; never N². With shots, N(N−1)/2 entries of
-    `shots` each. States and matrices are cached process-wide by content, so `transform` of new rows simulates these
-    rows only.
+    Cost: N circuits are simulated for N distinct rows, plus one matrix product, as long as their states fit into the
+    `memory_limit` of the engine. Where they do not, states are simulated again block by block: more than N circuits
+    (``engine.plan`` counts them). With shots, N(N−1)/2 entries of `shots` each. States and
+    matrices are cached process-wide by content, so `transform` of new rows simulates these rows only, while the states
+    of the training rows are in the cache.
 
     ``make_pipeline(FidelityKernel(), SVC(kernel="precomputed"))`` puts sample weights 0 into scikit-learn's SVC, which
     then returns wrong decision values; ``QuantumKernelSVC`` drops such rows first.
@@ -216,7 +219,7 @@ class FidelityKernel(QuantumKernel):
         Returns
         -------
         ndarray of shape (n_x,), float64
-            1 on noiseless engines; measured on noisy ones.
+            1 on noiseless engines, without evaluating anything; measured on noisy ones.
 
         Raises
         ------
@@ -247,7 +250,7 @@ class FidelityKernel(QuantumKernel):
         True
         """
         if not hasattr(self, "_frozen"):
-            raise NotFittedError(self._advice())
+            raise NotFittedError(self._advice("frozen()"))
         return self._frozen
 
     def as_qiskit_kernel(self) -> QiskitKernel:
@@ -278,23 +281,35 @@ class FidelityKernel(QuantumKernel):
         """
         from qkernels.kernels._qiskit_adapter import QiskitKernel  # imports a library that only some users need
 
-        frozen = self.frozen()
-        return QiskitKernel(frozen, self._encoded_fit)
+        if not hasattr(self, "_frozen"):
+            raise NotFittedError(self._advice("as_qiskit_kernel()"))
+        return QiskitKernel(self._frozen, self._encoded_fit)
 
     def _function(self, X: ArrayLike) -> FrozenKernel:
         if hasattr(self, "_frozen"):
             validate_data(self, X, reset=False, skip_check_array=True)
             return self._frozen
-        if isinstance(self.bandwidth, str) and self.bandwidth == "scale":
-            raise NotFittedError(self._advice())
+        if self._learns:
+            raise NotFittedError(self._advice("k(X, Y)"))
         n_features = check_array(X, dtype=np.float64).shape[1]
         bandwidth, feature_map, engine, program = self._set_up(n_features)
         raw = AffineScaling(np.zeros(n_features), np.full(n_features, bandwidth))
         return FrozenKernel(feature_map, engine, raw, program, self.orientation)
 
-    def _advice(self) -> str:
+    @property
+    def _learns(self) -> bool:
+        return isinstance(self.bandwidth, str) and self.bandwidth == "scale"
+
+    def _advice(self, wanted: str) -> str:
+        if self._learns:
+            return (
+                "This FidelityKernel is not fitted: bandwidth='scale' is learned from training data. Use it in one of "
+                "three ways: QuantumKernelSVC(kernel); make_pipeline(kernel, SVC(kernel='precomputed')); or "
+                "kernel.fit(X).frozen(), a callable with the scaling of X. With a numeric bandwidth, kernel(X, Y) "
+                "needs no fit."
+            )
         return (
-            "This FidelityKernel is not fitted: bandwidth='scale' is learned from training data. Use it in one of "
-            "three ways: QuantumKernelSVC(kernel); make_pipeline(kernel, SVC(kernel='precomputed')); or "
-            "kernel.fit(X).frozen(), a callable with the scaling of X. A numeric bandwidth needs no fit."
+            f"This FidelityKernel is not fitted: {wanted} needs fit(X) to know the number of features, also with "
+            f"bandwidth={self.bandwidth!r}, where nothing else is learned. Call kernel.fit(X) first; kernel(X, Y) "
+            "itself needs no fit."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,8 @@ class QiskitKernel(BaseKernel):
 
     ``enforce_psd`` is False: a repair belongs to a training matrix and its cross block together, and ``evaluate`` does
     not know which one it is asked for. Exact matrices need none.
+
+    scikit-learn's ``clone`` returns the same object: a deep copy would copy the engine and what it holds.
 
     Parameters
     ----------
@@ -74,11 +76,15 @@ class QiskitKernel(BaseKernel):
         if data.ndim == 1:
             data = data.reshape(1, -1)
         if data.ndim != 2 or data.shape[1] != self._num_features:
+            columns = f", {data.shape[1]} feature(s)" if data.ndim == 2 else ""
             raise InvalidDataError(
-                f"{name} must have shape (n, {self._num_features}), the features of the fitted kernel; "
-                f"got {np.shape(vectors)}."
+                f"{name} must have shape (n, {self._num_features}): the kernel was fitted on {self._num_features} "
+                f"feature(s); got {np.shape(vectors)}{columns}."
             )
         return self._kernel.encode(data, name) if len(data) else data
+
+    def __sklearn_clone__(self) -> Self:
+        return self
 
     def _positions(self, angles: Values) -> list[int] | None:
         found = []

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
+from numbers import Integral
 from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit.circuit import Parameter, QuantumCircuit
+from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
 from qiskit.quantum_info import Pauli, SparsePauliOp
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
@@ -43,8 +43,11 @@ class Program:
                 f"circuit must be a qiskit.QuantumCircuit, got {type(self.circuit).__name__}. "
                 "Feature maps give one through build(n_features)."
             )
-        object.__setattr__(self, "x", tuple(self.x))
-        object.__setattr__(self, "theta", None if self.theta is None else tuple(self.theta))
+        if self.circuit.num_qubits < 1:
+            raise InvalidParameterError("circuit has 0 qubits; a program needs at least 1.")
+        object.__setattr__(self, "circuit", self.circuit.copy())  # the user's may change, a program must not
+        object.__setattr__(self, "x", _parameters(self.x, "x"))
+        object.__setattr__(self, "theta", None if self.theta is None else _parameters(self.theta, "theta"))
 
     @cached_property
     def flat(self) -> FlatCircuit:
@@ -87,7 +90,7 @@ class Program:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Program) and type(other) is type(self) and other.key == self.key
 
-    def bind_angles(self, X: ArrayLike, theta: ArrayLike | None = None) -> NDArray[np.float64]:
+    def bind_angles(self, X: ArrayLike, theta: ArrayLike | None = None, name: str = "X") -> NDArray[np.float64]:
         """The distinct gate angles of the circuit for every row of X.
 
         Parameters
@@ -95,6 +98,8 @@ class Program:
         X : array-like of shape (n_samples, num_features), finite real numbers
         theta : array-like of shape (num_parameters,), optional
             Required where the program has trainable parameters.
+        name : str, default="X"
+            What error messages call the data.
 
         Returns
         -------
@@ -108,11 +113,11 @@ class Program:
         InvalidParameterError
             theta is missing, superfluous, not finite or of the wrong length.
         """
-        X = _real_matrix(X, "X")
+        X = _real_matrix(X, name)
         if X.shape[1] != self.num_features:
             raise InvalidDataError(
-                f"X has {X.shape[1]} features, but the program's circuit takes {self.num_features} "
-                "(the length of its x). Build the feature map for the number of columns of X."
+                f"{name} has {X.shape[1]} feature(s), but the program's circuit takes {self.num_features} "
+                f"(the length of its x). Build the feature map for the number of columns of {name}."
             )
         if theta is None:
             if self.num_parameters:
@@ -230,12 +235,23 @@ class ExpectationProgram(Program):
         return [[(label, complex(c).real) for label, c in o.to_list()] for o in operators]
 
 
+def _parameters(given: object, name: str) -> tuple[Parameter, ...]:
+    if isinstance(given, Iterable) and not isinstance(given, (str, ParameterExpression)):
+        parameters = tuple(given)
+        if all(isinstance(p, Parameter) for p in parameters):
+            return parameters
+    raise InvalidParameterError(
+        f"{name} must be a sequence of qiskit Parameters (a ParameterVector, for example), got {given!r}."
+    )
+
+
 def _real_matrix(X: ArrayLike, name: str) -> NDArray[np.float64]:
     array = np.asarray(X)
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         raise InvalidDataError(
             f"{name} must be a matrix of real numbers of shape (n_samples, n_features), got shape {array.shape} and "
-            f"dtype {array.dtype}. A single sample is X.reshape(1, -1)."
+            f"dtype {array.dtype}. A single sample is {name}.reshape(1, -1); numbers held as objects become floats by "
+            f"{name}.astype(float)."
         )
     array = np.ascontiguousarray(array, dtype=np.float64)
     if not np.isfinite(array).all():
@@ -257,4 +273,4 @@ def is_count(value: object) -> bool:
     -------
     bool
     """
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)

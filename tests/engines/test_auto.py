@@ -238,14 +238,14 @@ def test_something_else_than_a_program_is_refused() -> None:
 
 
 def test_pickle_clone_and_repr() -> None:
-    engine = AutoEngine(shots=10, seed=4, precision="single", memory_limit=1 << 28)
+    engine = AutoEngine(shots=10, seed=4, memory_limit=1 << 28)
     again = pickle.loads(pickle.dumps(engine))
     assert repr(again) == repr(engine)
-    assert repr(engine) == "AutoEngine(shots=10, seed=4, memory_limit=268435456, precision='single')"
+    assert repr(engine) == "AutoEngine(shots=10, seed=4, memory_limit=268435456)"
     assert repr(AutoEngine()) == "AutoEngine()"
     assert clone(engine) is engine
     chosen = again.choose(LINEAR_8, 3)
     assert isinstance(chosen, StatevectorEngine)
-    assert chosen.precision == "single"
+    assert chosen.precision == "double"
     X = data(5, 8, 11)
     assert np.array_equal(again.overlaps(LINEAR_8, X).values, engine.overlaps(LINEAR_8, X).values)

@@ -1,0 +1,102 @@
+"""Tiles on joblib: the same values on every backend, as many threads as the user said, BLAS left as it was."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+from joblib import parallel_config
+from joblib.externals.cloudpickle import dumps, loads
+from sklearn.datasets import load_iris
+from threadpoolctl import threadpool_info
+
+from qkernels.engines import MPSEngine, StatevectorEngine, clear_cache
+from qkernels.engines._parallel import blas_cap, num_workers
+from qkernels.estimators import QuantumKernelSVC
+from qkernels.feature_maps import CPMap, ZZFeatureMap
+from qkernels.programs import OverlapProgram
+
+BACKENDS = ["threading", "loky", "multiprocessing", "sequential"]
+
+
+def gram(seed: int, engine: StatevectorEngine | MPSEngine) -> np.ndarray:
+    feature_map = CPMap() if isinstance(engine, StatevectorEngine) else ZZFeatureMap()
+    program = OverlapProgram(feature_map.build(12), feature_map.parameter_vector(12))
+    X = np.random.default_rng(seed).uniform(-1, 1, size=(600, 12))
+    return engine.overlaps(program, X).values
+
+
+@pytest.mark.parametrize("engine", [StatevectorEngine(), MPSEngine()], ids=repr)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_gives_the_same_values(backend: str, engine: StatevectorEngine | MPSEngine) -> None:
+    expected = gram(1, engine)
+    with parallel_config(backend, n_jobs=2):
+        clear_cache()
+        np.testing.assert_allclose(gram(1, engine), expected, rtol=0, atol=1e-13)
+
+
+def test_estimators_fit_under_a_process_backend() -> None:
+    X, y = load_iris(return_X_y=True)
+    with parallel_config("loky", n_jobs=2):
+        assert QuantumKernelSVC().fit(X, y).score(X, y) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "workers"),
+    [
+        ({"n_jobs": 1}, 1),
+        ({"backend": "threading", "n_jobs": 1}, 1),
+        ({"backend": "sequential"}, 1),
+        ({"backend": "loky", "n_jobs": 3}, 3),
+    ],
+    ids=str,
+)
+def test_the_configured_number_of_jobs_is_used(options: dict[str, object], workers: int) -> None:
+    with parallel_config(**options):
+        assert num_workers() == workers
+    assert num_workers() == joblib.cpu_count()
+
+
+def test_overlapping_caps_leave_the_blas_threads_as_they_were() -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+
+    def use(_: int) -> list[int]:
+        with blas_cap():
+            return threads()
+
+    with ThreadPoolExecutor(4) as pool:
+        inside = list(pool.map(use, range(50)))
+    assert all(count == 1 for counts in inside for count in counts)
+    assert threads() == before
+
+
+def test_concurrent_threads_get_right_values() -> None:
+    expected = [gram(seed, StatevectorEngine()) for seed in range(4)]
+    clear_cache()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda seed: gram(seed % 4, StatevectorEngine()), range(8)))
+    for seed, values in enumerate(found):
+        np.testing.assert_allclose(values, expected[seed % 4], rtol=0, atol=1e-13)
+
+
+def test_tasks_can_go_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a cluster backend of joblib needs: tasks and results that survive pickling, and no shared arrays."""
+
+    def distant(function, tasks):
+        for task in tasks:
+            moved, arguments = loads(dumps((function, task)))
+            yield loads(dumps(moved(*arguments)))
+
+    engines = (StatevectorEngine(), MPSEngine())
+    expected = [gram(2, engine) for engine in engines]
+    for module in ("_statevector", "_mps", "_blockwise"):
+        monkeypatch.setattr(f"qkernels.engines.{module}.run_tasks", distant)
+    monkeypatch.setattr("qkernels.engines._statevector.shares_memory", lambda: False)
+    for engine, values in zip(engines, expected, strict=True):
+        clear_cache()
+        np.testing.assert_allclose(gram(2, engine), values, rtol=0, atol=1e-13)
