@@ -31,30 +31,31 @@ def _num_cores() -> int:
 
 
 class _BlasCap:
-    """One BLAS thread while any of our tiles runs.
+    """One BLAS thread while our tiles run.
 
-    The limit is a setting of the process. Two overlapping `threadpool_limits` blocks would restore each other's value,
-    so the first one in sets it and the last one out restores it.
+    The limit is a setting of the process. Overlapping limits of several threads would restore each other's value, so
+    only the thread that comes first sets it, and the same thread takes it back; tiles of other threads that still run
+    then may use more cores, which costs a little time and nothing else.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users = 0
-        self._limiter: Any = None
+        self._held = False
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
-            self._users += 1
-            if self._users == 1:
-                self._limiter = _controller(len(sys.modules)).limit(limits=1, user_api="blas")
-        try:
+            mine = not self._held
+            self._held = True
+        if not mine:
             yield
+            return
+        try:
+            with _controller(len(sys.modules)).limit(limits=1, user_api="blas"):
+                yield
         finally:
             with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    self._limiter.restore_original_limits()
+                self._held = False
 
 
 blas_cap = _BlasCap()

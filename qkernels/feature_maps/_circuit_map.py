@@ -145,7 +145,7 @@ def _warn_of_unnatural_order(names: list[str]) -> None:
                 f"CircuitMap: x=None takes the parameters in the order of circuit.parameters, sorted as text: "
                 f"{earlier!r} is feature {names.index(earlier)} and {name!r} is feature {names.index(name)}. Pass "
                 "x=[...] with the parameters in the order of the columns of X, or build the circuit on a "
-                "ParameterVector. x=circuit.parameters keeps this order without the warning.",
+                "ParameterVector. x=list(circuit.parameters) keeps this order and does not warn.",
                 QKernelsWarning,
                 stacklevel=4,
             )

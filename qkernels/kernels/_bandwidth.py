@@ -96,9 +96,9 @@ def fit_scaling(
     scaling = _unit(X, kappa) if rule.kind == "unit" else _standard(X, weights, kappa / sqrt(d))
     if not scaling.factor.any():
         warnings.warn(
-            f"bandwidth='scale' finds no variation in X: all of its {d} feature(s) are constant over the {len(X)} "
-            "training row(s) of positive weight. Constant features become 0, so every kernel entry is 1, for new rows "
-            "too. Pass data that vary, or a numeric bandwidth, which multiplies raw X.",
+            f"bandwidth='scale' finds no variation in X: all of its {d} feature(s) are constant (or below 2e-308) over "
+            f"the {len(X)} training row(s) of positive weight. Such features become 0, so every kernel entry is 1, for "
+            "new rows too. Pass data that vary, or a numeric bandwidth, which multiplies raw X.",
             BandwidthWarning,
             stacklevel=2,
         )

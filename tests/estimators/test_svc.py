@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.svm import SVC
 
 from qkernels import QSVC, FidelityKernel, QuantumKernelSVC, StatevectorEngine, ZZFeatureMap
-from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsError
 
 X, Y = load_iris(return_X_y=True)
 X, Y = X[::3], Y[::3]
@@ -155,6 +155,33 @@ def test_no_probability_parameter() -> None:
 def test_bad_targets(y: np.ndarray, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         QuantumKernelSVC().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "weights", "kernel"),
+    [
+        (np.zeros(len(Y)), None, None),
+        (np.linspace(0, 1, len(Y)), None, None),
+        (Y, -np.ones(len(Y)), None),
+        (Y, (Y > 0).astype(float), None),
+        (Y, None, FidelityKernel(engine=StatevectorEngine(memory_limit=1))),
+        (Y, None, lambda A, B: np.full((len(A), len(B)), np.nan)),
+        (Y, None, "precomputed"),
+    ],
+    ids=["one class", "numbers", "weights", "vanished class", "memory", "bad callable", "not square"],
+)
+def test_a_failed_fit_changes_nothing(y: np.ndarray, weights: object, kernel: object) -> None:
+    model = QuantumKernelSVC().fit(X, Y)
+    want = model.decision_function(X)
+    model.kernel = kernel
+    with pytest.raises((ValueError, QKernelsError)):
+        model.fit(np.hstack([X, X]), y, sample_weight=weights)
+    assert model.n_features_in_ == 4
+    model.kernel = None
+    np.testing.assert_array_equal(model.decision_function(X), want)
+    with pytest.raises((ValueError, QKernelsError)):
+        (fresh := QuantumKernelSVC(kernel)).fit(np.hstack([X, X]), y, sample_weight=weights)
+    assert vars(fresh) == vars(QuantumKernelSVC(kernel))
 
 
 def test_precomputed_matrix_that_is_not_square() -> None:

@@ -90,6 +90,12 @@ def test_unit_weights_change_nothing(weight: object) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_huge_weights_do_not_overflow_in_the_kernel(model: type) -> None:
+    kernel = model().fit(X, Y, sample_weight=np.full(40, 1e308)).kernel_
+    np.testing.assert_array_equal(kernel.gram_, FidelityKernel().fit(X).gram_)
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_all_weights_zero(model: type) -> None:
     with pytest.raises(InvalidDataError, match="all 40 weights are 0"):
         model().fit(X, Y, sample_weight=np.zeros(40))

@@ -15,7 +15,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsWarning
 from qkernels.circuits import Resources
 from qkernels.feature_maps import (
     CircuitMap,
@@ -152,6 +152,7 @@ def test_every_point_of_a_grid_builds() -> None:
         (SeparableMap(), "SeparableMap()"),
         (HamiltonianMap(gamma=0.5), "HamiltonianMap(gamma=0.5)"),
         (CircuitMap(user_circuit()), "CircuitMap(circuit=<'mine': 2 qubits, 3 parameters>)"),
+        (CircuitMap(QuantumCircuit(1)), "CircuitMap(circuit=<circuit: 1 qubit, 0 parameters>)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -274,6 +275,23 @@ def test_long_paulis_alone_cannot_take_one_feature() -> None:
         PauliFeatureMap(paulis=["ZZ"]).build(1)
 
 
+@pytest.mark.parametrize(
+    "feature_map",
+    [
+        ZZFeatureMap(entanglement=[(0, 1)]),
+        ZZFeatureMap(entanglement={2: [(0, 1)]}),
+        HamiltonianMap(entanglement=[(0, 1)]),
+        PauliFeatureMap(entanglement={1: [(0,), (1,)], 2: [(0, 1)]}),
+        CPMap(),
+        CircuitMap(user_circuit()),
+    ],
+    ids=repr,
+)
+def test_errors_about_one_feature_say_so(feature_map: FeatureMap) -> None:
+    with pytest.raises((InvalidParameterError, InvalidDataError), match=r"1 feature\(s\)"):
+        feature_map.build(1)
+
+
 def test_nothing_is_validated_before_build() -> None:
     bad = ZZFeatureMap(reps="many", entanglement=object(), data_map=3)
     assert bad.reps == "many"
@@ -341,6 +359,43 @@ class TestCircuitMap:
         for call in (CircuitMap(user_circuit()).build, CircuitMap(user_circuit()).num_qubits):
             with pytest.raises(InvalidDataError, match=rf"'mine' takes 3 feature\(s\); got {n_features} feature\(s\)"):
                 call(n_features)
+
+    @pytest.mark.parametrize(
+        ("names", "message"),
+        [
+            ([f"x{i}" for i in range(12)], r"'x11' is feature 3 and 'x2' is feature 4\. Pass x=\["),
+            (["a2_7", "a10_0"], "'a10_0' is feature 0 and 'a2_7' is feature 1"),
+            (["w1_10b", "w1_9b", "z"], "'w1_10b' is feature 0 and 'w1_9b' is feature 1"),
+        ],
+        ids=["x0 to x11", "first number", "second number"],
+    )
+    def test_names_that_sort_against_their_numbers_warn(self, names: list[str], message: str) -> None:
+        parameters = [Parameter(name) for name in names]
+        circuit = QuantumCircuit(1)
+        for parameter in parameters:
+            circuit.rx(parameter, 0)
+        with pytest.warns(QKernelsWarning, match=message):
+            CircuitMap(circuit).build(len(names))
+        built = CircuitMap(circuit, x=parameters).build(len(names))  # no warning: the order was given
+        assert [i.params[0] for i in built.data] == list(CircuitMap(circuit).parameter_vector(len(names)))
+        CircuitMap(circuit, x=list(circuit.parameters)).build(len(names))
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            list(ParameterVector("v", 12)),
+            [*ParameterVector("x", 11), Parameter("x5"), Parameter("X10"), Parameter("x07")],
+            [Parameter(name) for name in ["a", "b", "B", "_c", "θ", "alpha", "x²"]],
+            [Parameter(f"x{i:02}") for i in range(12)],
+            [Parameter(f"x{i}") for i in range(10)],
+        ],
+        ids=["vector", "mixed", "words", "padded", "one digit"],
+    )
+    def test_names_in_natural_order_do_not_warn(self, parameters: list[Parameter]) -> None:
+        circuit = QuantumCircuit(1)
+        for parameter in parameters:
+            circuit.rx(parameter, 0)
+        CircuitMap(circuit).build(len(parameters))  # warnings are errors
 
     def test_bad_parameters_are_named(self) -> None:
         circuit = user_circuit()

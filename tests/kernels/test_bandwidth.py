@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from qiskit.circuit import ParameterVector
 
 from qkernels import CircuitMap, FidelityKernel, HamiltonianMap, StatevectorEngine, ZZFeatureMap
 from qkernels._errors import BandwidthWarning
+from qkernels.feature_maps import FeatureMap
 
 RNG = np.random.default_rng(3)
 
@@ -50,8 +53,51 @@ def test_constant_features_become_zero(value: float) -> None:
     np.testing.assert_array_equal(kernel.transform(moved), kernel.gram_)
 
 
-def test_one_sample_is_all_constant() -> None:
-    assert FidelityKernel().fit_transform(RNG.normal(size=(1, 3))).tolist() == [[1.0]]
+@pytest.mark.parametrize(
+    ("X", "weights"),
+    [
+        (RNG.normal(size=(1, 3)), None),
+        (np.full((4, 3), 0.1), None),
+        ([[1.0], [1.0]], None),
+        ([[1.0, 5.0], [2.0, 6.0]], [1, 0]),
+        ([[1e-310], [3e-310]], None),
+    ],
+    ids=["one row", "equal rows", "one feature", "one row of positive weight", "subnormal"],
+)
+@pytest.mark.parametrize(
+    "feature_map",
+    [lambda d: None, lambda d: HamiltonianMap(), lambda d: rotations(d)],
+    ids=["standard", "unit", "auto"],
+)
+def test_data_without_variation_warn(
+    feature_map: Callable[[int], FeatureMap | None], X: object, weights: list[int] | None
+) -> None:
+    n, d = np.shape(X)
+    message = rf"all of its {d} feature\(s\) are constant .* {sum(weights) if weights else n} training row\(s\)"
+    with pytest.warns(BandwidthWarning, match=message):
+        kernel = FidelityKernel(feature_map(d)).fit(X, sample_weight=weights)
+    np.testing.assert_array_equal(kernel.gram_, np.ones((n, n)))
+
+
+@pytest.mark.parametrize("feature_map", [None, HamiltonianMap(), rotations(3)], ids=["standard", "unit", "auto"])
+@pytest.mark.parametrize("unit", [1e-300, 1e-165, 1e160, 1e200, 1e307], ids=str)
+def test_units_of_the_data_play_no_role(unit: float, feature_map: FeatureMap | None) -> None:
+    X = RNG.normal(size=(20, 3))
+    plain = FidelityKernel(feature_map).fit(X)
+    rescaled = FidelityKernel(feature_map).fit(X * unit)
+    np.testing.assert_allclose(rescaled.gram_, plain.gram_, atol=1e-9)
+    np.testing.assert_allclose(rescaled.transform(0.9 * X * unit), plain.transform(0.9 * X), atol=1e-9)
+    mixed = X * [unit, 1.0, 1 / unit]
+    np.testing.assert_allclose(FidelityKernel(feature_map).fit_transform(mixed), plain.gram_, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e308, 1e-308, 5e-324], ids=str)
+def test_size_of_weights_plays_no_role(size: float) -> None:
+    X = RNG.normal(size=(10, 3))
+    kernel = FidelityKernel().fit(X, sample_weight=np.full(10, size))
+    np.testing.assert_array_equal(kernel.gram_, FidelityKernel().fit(X).gram_)
+    kernel.fit(X, sample_weight=np.repeat([size, 0.0], 5))
+    np.testing.assert_array_equal(kernel.factor_, FidelityKernel().fit(X[:5]).factor_)
 
 
 @pytest.mark.parametrize(
@@ -115,12 +161,6 @@ def test_auto_rule_warns_where_nothing_depends_on_the_data() -> None:
     with pytest.warns(BandwidthWarning, match=r"found no factor .* it is 1 at the end of the search"):
         kernel = FidelityKernel(CircuitMap(circuit)).fit(X)
     np.testing.assert_allclose(kernel.factor_, 1 / np.sqrt(2) / X.std(axis=0))
-
-
-@pytest.mark.parametrize("rows", [1, 4], ids=["one row", "equal rows"])
-def test_auto_rule_with_nothing_to_compare(rows: int) -> None:
-    K = FidelityKernel(rotations(2)).fit_transform(np.ones((rows, 2)))
-    np.testing.assert_array_equal(K, np.ones((rows, rows)))
 
 
 def test_numeric_bandwidth_learns_nothing() -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.providers.fake_provider import GenericBackendV2
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from qkernels import (
+    CircuitMap,
+    ClipSpectrum,
     CPMap,
     FidelityKernel,
     QuantumKernelRidge,
@@ -112,3 +118,43 @@ def test_repr_of_a_fitted_estimator_shows_what_was_chosen() -> None:
     assert model.kernel is None
     assert repr(clone(model)) == "QuantumKernelSVC()"
     assert isinstance(model.kernel_.feature_map_, ZZFeatureMap)
+
+
+def test_repr_of_nested_objects_is_their_own() -> None:
+    circuit = QuantumCircuit(3)
+    circuit.ry(Parameter("a"), 0)
+    circuit.ry(Parameter("b"), 1)
+    kernel = FidelityKernel(CircuitMap(circuit))
+    inner = "FidelityKernel(feature_map=CircuitMap(circuit=<circuit: 3 qubits, 2 parameters>))"
+    assert repr(kernel) == inner
+    assert repr(QuantumKernelSVC(kernel, C=2.0)) == f"QuantumKernelSVC(C=2.0, kernel={inner})"
+    fitted = repr(QuantumKernelSVC(kernel).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1]))
+    assert repr(kernel.feature_map) in fitted
+    assert kernel.feature_map.circuit is circuit  # showing changes nothing
+
+
+def test_repr_of_a_nested_device_is_its_name() -> None:
+    device = GenericBackendV2(5, coupling_map=[[0, 1], [1, 2], [2, 3], [3, 4]], seed=0)
+    feature_map = ZZFeatureMap(entanglement="coupling", coupling=device)
+    shown = repr(FidelityKernel(feature_map))
+    assert shown == f"FidelityKernel(feature_map={feature_map!r})"
+    assert f"coupling=<{device.name}>" in shown
+    assert " object at 0x" not in shown
+
+
+def test_repr_of_list_items_is_their_own() -> None:
+    class Named(ClipSpectrum):
+        def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+            return "Named()"
+
+    assert repr(FidelityKernel(corrections=[Named(rtol=1e-5)])) == "FidelityKernel(corrections=[Named()])"
+
+
+def test_repr_follows_scikit_learn() -> None:
+    with config_context(print_changed_only=False):
+        assert repr(FidelityKernel(CPMap())) == (
+            "FidelityKernel(bandwidth='scale', corrections=None, engine=None, "
+            "feature_map=CPMap(reps=1, ring=True, angles=None), orientation='canonical')"
+        )
+    long = FidelityKernel(ZZFeatureMap(entanglement=[(i, i + 1) for i in range(500)]))
+    assert len(repr(long)) < 1000

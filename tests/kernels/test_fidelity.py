@@ -16,8 +16,19 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from qkernels import AutoEngine, ClipSpectrum, CPMap, FidelityKernel, SeparableMap, StatevectorEngine, ZZFeatureMap
-from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels import (
+    AutoEngine,
+    ClipSpectrum,
+    CPMap,
+    FidelityKernel,
+    MPSEngine,
+    SeparableMap,
+    StatevectorEngine,
+    ZZFeatureMap,
+)
+from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsError
+from qkernels.engines import Engine
+from qkernels.programs import Overlaps
 from tests.oracle import oracle_overlaps
 
 RNG = np.random.default_rng(7)
@@ -117,6 +128,29 @@ def test_diagonal() -> None:
     assert FidelityKernel(bandwidth=1.0, engine=ENGINES["shots"]).diag(X_NEW).tolist() == [1.0] * 4
 
 
+@pytest.mark.parametrize("engine", [AutoEngine, MPSEngine, StatevectorEngine])
+@pytest.mark.parametrize("shots", [None, 100], ids=["exact", "shots"])
+def test_diagonal_without_noise_evaluates_nothing(engine: type[Engine], shots: int | None) -> None:
+    class Refusing(engine):  # type: ignore[misc, valid-type]
+        def overlaps(self, *args: object, **options: object) -> Overlaps:
+            raise AssertionError("evaluated")
+
+    kernel = FidelityKernel(bandwidth=1.0, engine=Refusing(shots=shots, seed=0))
+    assert kernel.diag(X_NEW).tolist() == [1.0] * 4
+
+
+def test_diagonal_of_other_engines_is_measured() -> None:
+    class Noisy(Engine):
+        is_exact = False
+        prepare = expectations = plan = None
+
+        def overlaps(self, program: object, X: np.ndarray, **options: object) -> Overlaps:
+            assert options["pairs"].tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
+            return Overlaps(np.full(4, 0.9))
+
+    assert FidelityKernel(bandwidth=1.0, engine=Noisy()).diag(X_NEW).tolist() == [0.9] * 4
+
+
 def test_pandas_in_and_out() -> None:
     frame = pd.DataFrame(X_FIT, columns=["a", "b", "c"], index=range(100, 112))
     kernel = FidelityKernel().set_output(transform="pandas")
@@ -197,6 +231,15 @@ def test_unfitted_kernel_names_the_three_right_ways(method: str) -> None:
         assert way in str(caught.value)
 
 
+@pytest.mark.parametrize("method", ["frozen", "as_qiskit_kernel"])
+def test_unfitted_kernel_of_numeric_bandwidth_says_what_is_missing(method: str) -> None:
+    kernel = FidelityKernel(bandwidth=0.5)
+    with pytest.raises(NotFittedError) as caught:
+        getattr(kernel, method)()
+    assert f"{method}() needs fit(X) to know the number of features, also with bandwidth=0.5" in str(caught.value)
+    assert "'scale'" not in str(caught.value)
+
+
 def test_unfitted_kernel_as_callable_of_svc_fails_with_advice() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.raises(NotFittedError, match="three ways"):
@@ -271,6 +314,31 @@ def test_not_finite() -> None:
             action(broken)
     with pytest.raises(ValueError, match="Input Y contains NaN"):
         kernel(X_NEW, broken)
+
+
+@pytest.mark.parametrize(
+    ("change", "X", "weights"),
+    [
+        ({"engine": StatevectorEngine(memory_limit=1)}, X_FIT[:, :2], None),
+        ({"corrections": [3]}, X_FIT[:, :2], None),
+        ({"orientation": "neither"}, X_FIT[:, :2], None),
+        ({}, X_FIT[:, :2], [-1.0] * 12),
+    ],
+    ids=["engine", "corrections", "parameter", "weights"],
+)
+def test_a_failed_fit_changes_nothing(change: dict[str, object], X: np.ndarray, weights: object) -> None:
+    kernel = FidelityKernel(engine=StatevectorEngine(shots=50, seed=0)).fit(X_FIT)
+    before = {name: value for name, value in vars(kernel).items() if name not in change}
+    want = kernel.transform(X_NEW)
+    with pytest.raises(QKernelsError):
+        kernel.set_params(**change).fit(X, sample_weight=weights)
+    assert all(getattr(kernel, name) is value for name, value in before.items())
+    assert vars(kernel).keys() == before.keys() | change.keys()
+    np.testing.assert_array_equal(kernel.transform(X_NEW), want)
+    fresh = FidelityKernel(**change)
+    with pytest.raises(QKernelsError):
+        fresh.fit(X, sample_weight=weights)
+    assert vars(fresh) == vars(FidelityKernel(**change))
 
 
 def test_transform_before_fit() -> None:

@@ -60,6 +60,21 @@ def test_evaluate_refuses_other_shapes() -> None:
         theirs.evaluate(X, np.ones(5))
 
 
+def test_clone_hands_on_our_kernel_with_its_engine() -> None:
+    theirs = FidelityKernel().fit(X).as_qiskit_kernel()
+    assert clone(theirs) is theirs
+    assert clone(QuantumKernelSVC(theirs)).kernel is theirs
+    assert clone(QuantumKernelSVC(theirs)).fit(X, Y).score(X, Y) > 0.9
+
+
+def test_evaluate_of_one_feature_says_so() -> None:
+    theirs = FidelityKernel().fit(X).as_qiskit_kernel()
+    with pytest.raises(InvalidDataError, match=r"fitted on 3 feature\(s\); got \(\d+, 1\), 1 feature\(s\)"):
+        theirs.evaluate(X[:, :1])
+    with pytest.raises(InvalidDataError, match=r"fitted on 1 feature\(s\); got \(\d+, 3\)"):
+        FidelityKernel().fit(X[:, :1]).as_qiskit_kernel().evaluate(X)
+
+
 def test_their_qsvc_on_our_kernel() -> None:
     kernel = FidelityKernel().fit(X)
     theirs = QSVC(quantum_kernel=kernel.as_qiskit_kernel()).fit(X, Y)
