@@ -158,8 +158,7 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
     def _fit_gram(self, X: ArrayLike, sample_weight: ArrayLike | None) -> Values:
         data: Values = validate_data(self, X, dtype=np.float64, order="C")
         weights = check_weights(sample_weight, len(data))
-        weights /= weights.max()  # only ratios count here, and the sum of huge weights overflows
-        self._learn(data, weights)
+        self._learn(data, weights / weights.max())  # only ratios count there, and sums of huge weights overflow
         corrections = self._resolve_corrections()
         encoded = self._encode(data)
         overlaps = self._measure(encoded, None, _union_of_needs(corrections))

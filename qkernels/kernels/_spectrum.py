@@ -42,7 +42,7 @@ class ClipSpectrum(Correction):
     Attributes
     ----------
     eigenvalues_ : ndarray of shape (n_fit,)
-        Of the (weighted) training matrix before clipping, ascending.
+        Of the training matrix before clipping, ascending; with sample weights, of A below.
     map_ : ndarray of shape (n_fit, n_fit), or None
         K P is the clipped matrix, and K(X_new, X_fit) P the clipped cross block; None where nothing was clipped.
 
@@ -55,8 +55,8 @@ class ClipSpectrum(Correction):
     Cost: one ``eigh`` of the symmetrised matrix, O(N³). ``eig`` with V diag Vᵀ, used by some libraries, is wrong where
     eigenvalues coincide: its eigenvectors are not orthogonal there.
 
-    With :math:`A = D^{1/2} K D^{1/2}`, D = diag(w), and Π the projector on the eigenvectors of A above 0, the map is
-    :math:`P = D^{1/2} Π D^{-1/2}`.
+    With :math:`A = D^{1/2} K D^{1/2}`, D = diag(w)/max(w), and Π the projector on the eigenvectors of A above 0, the
+    map is :math:`P = D^{1/2} Π D^{-1/2}`.
 
     References
     ----------
@@ -112,7 +112,7 @@ class ClipSpectrum(Correction):
         root = np.ones(len(gram))
         if sample_weight is not None:
             weights = np.asarray(sample_weight, dtype=np.float64)
-            root = np.sqrt(np.maximum(weights, WEIGHT_FLOOR * weights.max()))
+            root = np.sqrt(np.maximum(weights / weights.max(), WEIGHT_FLOOR))  # relative: huge ones would overflow
         symmetric = 0.5 * (gram + gram.T) * np.outer(root, root)
         self.eigenvalues_, vectors = eigh(symmetric, check_finite=True)
         edge = float(rtol) * max(self.eigenvalues_[-1], 0.0)

@@ -384,7 +384,7 @@ class TestCircuitMap:
         "parameters",
         [
             list(ParameterVector("v", 12)),
-            [*ParameterVector("x", 11), Parameter("x5"), Parameter("X10"), Parameter("x07")],
+            [*ParameterVector("x", 11), Parameter("x5"), Parameter("X10"), Parameter("x4b")],
             [Parameter(name) for name in ["a", "b", "B", "_c", "θ", "alpha", "x²"]],
             [Parameter(f"x{i:02}") for i in range(12)],
             [Parameter(f"x{i}") for i in range(10)],

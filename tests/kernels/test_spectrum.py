@@ -222,6 +222,15 @@ def test_chain_and_what_it_needs() -> None:
     np.testing.assert_array_equal(first.seen_[2], weights)
 
 
+@pytest.mark.parametrize("size", [1e308, 1e-308], ids=str)
+def test_size_of_weights_plays_no_role(size: float) -> None:
+    kernel = FidelityKernel(engine=StatevectorEngine(shots=20, seed=2)).fit(X, sample_weight=np.full(12, size))
+    plain = FidelityKernel(engine=StatevectorEngine(shots=20, seed=2)).fit(X)
+    assert plain.corrections_[0].map_ is not None
+    np.testing.assert_allclose(kernel.gram_, plain.gram_, atol=1e-12)
+    np.testing.assert_allclose(kernel.transform(X + 0.1), plain.transform(X + 0.1), atol=1e-12)
+
+
 def test_sampled_kernel_with_weights_equals_repetitions() -> None:
     engine = StatevectorEngine(shots=50, seed=2)
     weights = RNG.integers(1, 4, size=12)
