@@ -11,12 +11,15 @@ from rich.console import Console
 
 from benchmarks import gram_cpmap, gram_zz, grid_search, memory, predict_one, user_circuit, wide_mps
 from benchmarks._harness import Case, Result
-from benchmarks._report import machine, print_table, record, write_record
+from benchmarks._report import Neighbours, machine, print_table, record, write_record
 
 CASES: dict[str, Case] = {
     module.CASE.name: module.CASE
     for module in (gram_zz, gram_cpmap, user_circuit, wide_mps, predict_one, memory, grid_search)
 }
+
+QUIET = 0.1
+"""Cores that other processes may keep busy before the times are doubtful."""
 
 RECORDS = Path(__file__).with_name("records")
 
@@ -46,10 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.case or CASES:
         case = CASES[name]
         console.print(f"{case.name}: {case.question} ...")
-        sizes, before = case.quick if options.quick else case.full, machine()
-        results[case] = case.run(sizes)
+        sizes = case.quick if options.quick else case.full
+        with Neighbours() as neighbours:
+            results[case] = case.run(sizes)
+        if neighbours.cores is not None and neighbours.cores > QUIET:
+            console.print(
+                f"  other processes kept {neighbours.cores:.2f} cores busy meanwhile: repeat when it is quiet"
+            )
         if folder is not None:
-            write_record(folder, record(case, sizes, results[case], before))
+            content = record(case, sizes, results[case], machine() | {"cores_busy_with_other_work": neighbours.cores})
+            write_record(folder, content)
     print_table(results, console, judged=not options.quick)
     checks = [row.check for result in results.values() for row in result.rows if row.check is not None]
     return 0 if all(check.passed for check in checks) else 1

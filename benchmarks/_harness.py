@@ -53,6 +53,8 @@ TOLERANCE = 1e-10
 _WARM_UP = 2**31
 """Number of the round whose rows are used before timing starts."""
 
+_FEW_ROWS = 16
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -275,7 +277,9 @@ def compile_seconds(engine: Engine, build: Callable[[], OverlapProgram], rows: C
 def compare(
     ours: Contender, rivals: Sequence[Contender], rows: Callable[[int], Values], rounds: int
 ) -> tuple[Samples, dict[str, float]]:
-    """Let all take turns, in rotating order.
+    """Let all take turns, in rotating order, after a call of each that is not timed.
+
+    That call has all rows where a contender takes part in all rounds, and a few where it is too slow for that.
 
     Returns
     -------
@@ -286,6 +290,9 @@ def compare(
     """
     seconds: Samples = {c.name: [] for c in (ours, *rivals)}
     differences = {rival.name: 0.0 for rival in rivals}
+    for contender in (ours, *rivals):
+        X = rows(_WARM_UP)
+        contender.prepare(X if contender.rounds is None else X[:_FEW_ROWS])()
     for number in range(rounds):
         X = rows(number)
         active = [c for c in (ours, *rivals) if c.rounds is None or number < c.rounds]

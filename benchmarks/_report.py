@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from rich.console import Console
@@ -19,7 +21,9 @@ from threadpoolctl import threadpool_info
 
 from benchmarks._harness import Case, Goal, Result, Row
 
-__all__ = ["machine", "print_table", "record", "write_record"]
+__all__ = ["Neighbours", "machine", "print_table", "record", "write_record"]
+
+STAT = Path("/proc/stat")
 
 PACKAGES = (
     "qkernels",
@@ -91,6 +95,45 @@ def _number(value: float | None, unit: str) -> str:
     return f"{value:g}"
 
 
+class Neighbours:
+    """How many cores were busy with something else than this process and its children, on average; Linux only.
+
+    Attributes
+    ----------
+    cores : float or None
+        None where the system does not tell.
+    """
+
+    def __init__(self) -> None:
+        self.cores: float | None = None
+
+    def __enter__(self) -> Self:
+        self._start = time.perf_counter(), _busy_seconds(), _own_seconds()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        start, busy, own = self._start
+        after = _busy_seconds()
+        if busy is not None and after is not None:
+            others = (after - busy) - (_own_seconds() - own)
+            self.cores = max(0.0, others / (time.perf_counter() - start))
+
+
+def _busy_seconds() -> float | None:
+    """Seconds of all cores since boot, less idling and waiting; time stolen by other machines of the host included."""
+    try:
+        user, nice, system, _, _, irq, softirq, steal = map(int, STAT.read_text().split()[1:9])
+    except (OSError, ValueError):
+        return None
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    """CPU seconds of this process and its finished children."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def machine() -> dict[str, object]:
     """What the numbers depend on besides the code."""
     blas = {f"{p['internal_api']} {p['version']} ({p['architecture']})": p["num_threads"] for p in _blas()}
@@ -101,7 +144,6 @@ def machine() -> dict[str, object]:
         "system": platform.system(),
         "python": platform.python_version(),
         "blas_threads": blas,
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
 
 
@@ -118,7 +160,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def record(case: Case, sizes: Mapping[str, int], result: Result, before: Mapping[str, object]) -> dict[str, object]:
+def record(case: Case, sizes: Mapping[str, int], result: Result, on: Mapping[str, object]) -> dict[str, object]:
     """Everything that is needed to read the numbers and to repeat them, ready for JSON."""
     return {
         "case": case.name,
@@ -128,7 +170,7 @@ def record(case: Case, sizes: Mapping[str, int], result: Result, before: Mapping
         "command": f"python -m benchmarks {case.name}",
         "rows": [_row(row) for row in result.rows],
         "details": result.details,
-        "machine": dict(before),
+        "machine": dict(on),
         "versions": {name: _version(name) for name in PACKAGES},
     }
 

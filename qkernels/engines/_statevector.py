@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkernels._errors import InvalidParameterError
+from qkernels.engines._arrays import thread_workspace
 from qkernels.engines._compiled import CompiledCircuit, compile_statevector
 from qkernels.engines._exact import ExactEngine
 from qkernels.engines._memory import MemoryLimit
@@ -18,8 +19,11 @@ from qkernels.programs import Program
 
 __all__ = ["StatevectorEngine"]
 
-_TILE_BYTES = 1 << 20
+_TILE_BYTES, _SMALLEST_TILE_BYTES = 1 << 21, 1 << 18
 """States evolved together by one thread: small enough for the cache, large enough to hide call overheads."""
+
+_TILES_PER_LIMIT = 32
+"""A small memory limit makes smaller tiles: at most this part of it each."""
 
 _BLOCK_ARRAYS, _DRAW_ARRAYS = 6, 10
 """Arrays of a block's size that its products, and the draws from it, hold at once."""
@@ -130,7 +134,7 @@ class StatevectorEngine(ExactEngine):
         return (16 if self.precision == "double" else 8) << program.num_qubits
 
     def _work_bytes(self, program: Program) -> int:
-        tile = max(_TILE_BYTES, self._state_bytes(program))
+        tile = max(self._tile_bytes, self._state_bytes(program))
         # a thread holds two buffers of a tile and its phases, or gathered states; and the products of one block
         block = (_BLOCK_ARRAYS + (_DRAW_ARRAYS if self.shots is not None else 0)) * 8 * self._block_rows(program) ** 2
         return num_workers() * (4 * tile + block)
@@ -138,10 +142,14 @@ class StatevectorEngine(ExactEngine):
     def _check(self, program: Program) -> None:
         _ = program.flat  # every flattened circuit can be evaluated; compiling waits until the memory is granted
 
+    @property
+    def _tile_bytes(self) -> int:
+        return max(_SMALLEST_TILE_BYTES, min(_TILE_BYTES, self._limit // _TILES_PER_LIMIT))
+
     def _evolve(self, compiled: CompiledCircuit, angles: NDArray[np.float64]) -> States:
         dim = 2**compiled.num_qubits
         states = np.empty((compiled.num_planes, len(angles), dim), dtype=self._dtype)
-        rows = max(1, _TILE_BYTES // (2 * dim * states.itemsize))
+        rows = max(1, self._tile_bytes // (2 * dim * states.itemsize))
         if rows < len(angles):  # one tile needs no threads
             rows = min(rows, -(-len(angles) // num_workers()))
         tiles = [slice(i, min(i + rows, len(angles))) for i in range(0, len(angles), rows)]
@@ -166,12 +174,20 @@ class StatevectorEngine(ExactEngine):
             on_re, on_im = stacked @ right[0].T, stacked @ right[1].T
             m = left.shape[1]
             re, im = on_re[:m] + on_im[m:], on_re[m:] - on_im[:m]
+        elif a is b and rows == columns:  # on the diagonal: two symmetric products and one
+            re = left[0] @ left[0].T
+            re += left[1] @ left[1].T
+            half = left[1] @ left[0].T
+            im = half - half.T
         else:  # three real products instead of four (Gauss)
-            re_re, im_im = left[0] @ right[0].T, left[1] @ right[1].T
-            im = (left[0] + left[1]) @ (right[0] - right[1]).T
-            im -= re_re
+            workspace = thread_workspace()
+            plus = np.add(left[0], left[1], out=workspace.take(left.shape[1:], left.dtype))
+            minus = np.subtract(right[0], right[1], out=workspace.take(right.shape[1:], right.dtype))
+            im = plus @ minus.T
+            re = left[0] @ right[0].T
+            im -= re
+            im_im = left[1] @ right[1].T
             im += im_im
-            re = re_re
             re += im_im
         re *= re
         im *= im
@@ -193,7 +209,7 @@ class StatevectorEngine(ExactEngine):
 
     def _pauli_values(self, states: States, labels: list[str]) -> NDArray[np.float64]:
         planes = states.planes
-        rows = max(1, _TILE_BYTES // (len(planes) * planes.shape[2] * planes.itemsize))
+        rows = max(1, self._tile_bytes // (len(planes) * planes.shape[2] * planes.itemsize))
         tiles = [planes[:, start : start + rows] for start in range(0, planes.shape[1], rows)]
         return np.concatenate([_pauli_tile(tile, states.order, labels) for tile in tiles])
 

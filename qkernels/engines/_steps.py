@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
 
@@ -39,6 +39,9 @@ _BEAM = 6
 _MOVE_COST, _MIDDLE_COST = 1.0, 0.15
 """Relative cost of one strided copy of the state, and of a product in the middle of the layout."""
 
+_AGAIN_COST = 2.0
+"""Relative cost of sines and cosines that an equal run in the same layout would have spared."""
+
 _PHASE_CHUNK = 1 << 14
 """Amplitudes of a wide run handled at once; their buffers stay in a 1 MiB cache."""
 
@@ -52,6 +55,8 @@ class Tile:
     angles: NDArray[np.float64]
     gates: dict[int, Matrices]
     workspace: Workspace | None = None
+    factors: dict[int, tuple[Array, Array]] = field(default_factory=dict)
+    """Phase factors that several steps of the tile share."""
 
     def array(self, constant: NDArray[Any]) -> Array:
         """A constant of a step in the tile's namespace and precision."""
@@ -190,7 +195,8 @@ class PhaseStep(Step):
     factors are an outer product and only 2^high + 2^low sines are needed.
     """
 
-    def __init__(self, run: PhaseRun, layout: Layout) -> None:
+    def __init__(self, run: PhaseRun, layout: Layout, shared: int | None = None) -> None:
+        self._shared = shared
         n = len(layout)
         bit = {q: n - 1 - i for i, q in enumerate(layout)}
         terms = {_remap(mask, bit): weight for mask, weight in run.terms.items()}
@@ -237,14 +243,30 @@ class PhaseStep(Step):
             return state if self._gather is None else xp.take(state, xp.asarray(self._gather), axis=1)
         out = tile.workspace.take((n, state.shape[1]), complex_dtype(np, tile.dtype))
         rows = max(1, _PHASE_CHUNK >> self._num_bits)
+        kept = None
+        if self._shared is not None:
+            first = self._shared not in tile.factors
+            kept = tile.factors.setdefault(
+                self._shared, (np.empty(out.shape, tile.dtype), np.empty(out.shape, tile.dtype))
+            )
         for start in range(0, n, rows):  # in parts that stay in the cache through all passes
             part = slice(start, start + rows)
-            cosine, sine = self._factors(angles[part], tile)
+            if kept is None:
+                cosine, sine = self._factors(angles[part], tile)
+            else:
+                cosine, sine = kept[0][part], kept[1][part]
+                if first:
+                    cosine[...], sine[...] = self._factors(angles[part], tile)
             rotate(np, state if state.shape[0] == 1 else state[part], cosine, sine, out[part])
         if self._gather is None:
             return out
         gathered = tile.workspace.take(out.shape, out.dtype)
         return np.take(out, self._gather, axis=1, out=gathered, mode="clip")  # "raise" would buffer the output
+
+    def forget_unless_repeated(self, wide: Sequence[tuple[_Signature, Layout]]) -> None:
+        """Share factors only with a step of the same phases in the same layout."""
+        if self._shared is not None and wide.count(wide[self._shared]) == 1:
+            self._shared = None
 
     def _factors(self, angles: Array, tile: Tile) -> tuple[Array, Array]:
         """Cosine and sine of the phases of all basis states, shape (samples, 2^n)."""
@@ -311,6 +333,24 @@ def _choices(qubits: Sequence[int], before: Layout, mixed: bool) -> Iterator[_Ch
             yield _Choice(_MOVE_COST + 0.05, arranged, "back", back)
 
 
+_Beam = dict[Layout, tuple[float, tuple[Any, ...]]]
+_Signature = tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
+
+
+def _signature(run: PhaseRun) -> _Signature:
+    """The phases of a run, comparable: layers of one feature map repeat them."""
+    return tuple((mask, tuple(sorted(run.terms[mask].items()))) for mask in sorted(run.terms))
+
+
+def _prefer_repeated(beam: _Beam, signature: _Signature, seen: dict[_Signature, Layout]) -> _Beam:
+    """Charge layouts in which the phases of an earlier, equal run cannot be used again."""
+    if signature not in seen:
+        seen[signature] = min(beam, key=lambda layout: beam[layout][0])
+        return beam
+    earlier = seen[signature]
+    return {k: (cost + (0.0 if k == earlier else _AGAIN_COST), history) for k, (cost, history) in beam.items()}
+
+
 def plan_steps(items: Sequence[Item], num_qubits: int) -> tuple[list[Step], Layout]:
     """Steps of a schedule, with layouts chosen together by a beam search over where every block leaves its qubits.
 
@@ -321,11 +361,13 @@ def plan_steps(items: Sequence[Item], num_qubits: int) -> tuple[list[Step], Layo
         The layout of the final state, most significant bit first.
     """
     start: Layout = tuple(reversed(range(num_qubits)))
-    beam: dict[Layout, tuple[float, tuple[Any, ...]]] = {start: (0.0, ())}
+    beam: _Beam = {start: (0.0, ())}
+    seen: dict[_Signature, Layout] = {}
     for item in items:
-        if isinstance(item, Wide):
-            continue  # leaves the layout alone
-        grown: dict[Layout, tuple[float, tuple[Any, ...]]] = {}
+        if isinstance(item, Wide):  # leaves the layout alone
+            beam = _prefer_repeated(beam, _signature(item.run), seen)
+            continue
+        grown: _Beam = {}
         mixed = is_real_block(item)
         for layout, (cost, history) in beam.items():
             for choice in _choices(item.qubits, layout, mixed):
@@ -344,9 +386,11 @@ def plan_steps(items: Sequence[Item], num_qubits: int) -> tuple[list[Step], Layo
 def _make_steps(items: Sequence[Item], choices: Sequence[_Choice], layout: Layout) -> tuple[list[Step], Layout]:
     steps: list[Step] = []
     remaining = iter(choices)
+    wide: list[tuple[_Signature, Layout]] = []
     for item in items:
         if isinstance(item, Wide):
-            steps.append(PhaseStep(item.run, layout))
+            wide.append((_signature(item.run), layout))
+            steps.append(PhaseStep(item.run, layout, wide.index(wide[-1])))
             continue
         choice = next(remaining)
         if choice.move_to is not None:
@@ -354,4 +398,7 @@ def _make_steps(items: Sequence[Item], choices: Sequence[_Choice], layout: Layou
             layout = choice.move_to
         steps.append(Block(item, layout, choice.end))
         layout = choice.after
+    for step in steps:  # factors are kept only where a later step of the same phases and layout needs them
+        if isinstance(step, PhaseStep):
+            step.forget_unless_repeated(wide)
     return steps, layout

@@ -97,13 +97,13 @@ def test_pairs_evolve_only_the_rows_that_occur() -> None:
 
 
 @pytest.mark.usefixtures("no_cache")
-@pytest.mark.parametrize("limit", [28 * MIB, 40 * MIB])
+@pytest.mark.parametrize("limit", [28 * MIB, 34 * MIB])
 @pytest.mark.parametrize(("shots", "orientation"), [(None, "canonical"), (50, "canonical"), (50, "both")])
 def test_streamed_values_are_the_whole_ones(limit: int, shots: int | None, orientation: str) -> None:
     program, X = program_of(ZZFeatureMap(), 11), data(700, 11)
     X[5] = X[600]
     whole = StatevectorEngine(shots, seed=3)
-    streamed = StatevectorEngine(shots, seed=3, memory_limit=limit + (45 * MIB if shots else 0))
+    streamed = StatevectorEngine(shots, seed=3, memory_limit=limit + (60 * MIB if shots else 0))
     for Y in (None, data(90, 11, seed=1)):
         plan = streamed.plan(program, X, Y, orientation=orientation)
         assert plan.feasible
