@@ -50,7 +50,6 @@ class PhaseRun:
         self.terms: dict[int, Weight] = {}
         self.masks = [1 << q for q in range(num_qubits)]
         self.flips = [0] * num_qubits
-        self.num_ops = 0
 
     @staticmethod
     def accepts(op: FlatOp) -> bool:
@@ -71,7 +70,6 @@ class PhaseRun:
 
     def add(self, op: FlatOp) -> None:
         """Append an accepted op."""
-        self.num_ops += 1
         q = op.qubits
         if op.name == "x":
             self.flips[q[0]] ^= 1
