@@ -9,25 +9,34 @@
 - `check_weights`: the rule for sample weights; `unchanged_on_failure`: a fit that fails leaves an object as it was.
 """
 
+from qkernels.kernels._algebra import CombinedKernel, ProductKernel, ScaledKernel, SumKernel
 from qkernels.kernels._base import QuantumKernel
+from qkernels.kernels._circuit import CircuitKernel
 from qkernels.kernels._coerce import ForeignKernel, KernelParameter, as_kernel
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._defaults import ComposedDefaultsMixin
 from qkernels.kernels._fidelity import FidelityKernel
 from qkernels.kernels._frozen import FrozenKernel
 from qkernels.kernels._restore import unchanged_on_failure
+from qkernels.kernels._rule import KernelRule
 from qkernels.kernels._spectrum import ClipSpectrum
 from qkernels.kernels._weights import check_weights
 
 __all__ = [
+    "CircuitKernel",
     "ClipSpectrum",
+    "CombinedKernel",
     "ComposedDefaultsMixin",
     "Correction",
     "FidelityKernel",
     "ForeignKernel",
     "FrozenKernel",
     "KernelParameter",
+    "KernelRule",
+    "ProductKernel",
     "QuantumKernel",
+    "ScaledKernel",
+    "SumKernel",
     "as_kernel",
     "check_weights",
     "unchanged_on_failure",

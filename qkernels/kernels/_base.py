@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Self
+from numbers import Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from qkernels._errors import InvalidParameterError
-from qkernels.engines import Engine
-from qkernels.kernels._correction import Correction
+from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.kernels._defaults import ComposedDefaultsMixin
+from qkernels.kernels._frozen import FrozenKernel
 from qkernels.kernels._restore import unchanged_on_failure
-from qkernels.kernels._spectrum import ClipSpectrum, warn_if_not_psd
+from qkernels.kernels._rule import KernelRule
 from qkernels.kernels._weights import check_weights
-from qkernels.programs import Overlaps
+from qkernels.programs import Plan, is_count
+
+if TYPE_CHECKING:
+    from qkernels.kernels._algebra import ProductKernel, ScaledKernel, SumKernel
 
 __all__ = ["QuantumKernel"]
 
@@ -28,27 +32,40 @@ Values = NDArray[np.float64]
 class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
     """Base class of quantum kernels (abstract).
 
-    A subclass has the parameters ``engine`` and ``corrections``, sets ``engine_`` in `_learn`, and says what is encoded
-    (`_encode`) and how encoded rows are compared (`_measure`). Validation, weights, corrections, the training matrix
-    and scikit-learn's transformer interface are here, once.
+    The way of the data, in `fit` as in `transform`: X is validated, the *rule* (scaling, circuit, engine; all that is
+    learned except the training rows) encodes its rows as angles, and encoded rows are compared. A subclass says what
+    the rule is (`_learn`, `_draft`) and how a training matrix and a cross block follow from encoded rows
+    (`_fit_encoded`, `_cross_encoded`). Validation, weights, the raw function, the scikit-learn interface and the
+    algebra of kernels are here, once.
+
+    ``k1 + k2``, ``k1 * k2`` and ``0.5 * k1`` are kernels again: `SumKernel`, `ProductKernel`, `ScaledKernel`.
     """
 
-    corrections: Sequence[Correction] | None
-    engine_: Engine
+    _rule: KernelRule
+    _encoded_fit: Values
 
     # What a subclass provides -----------------------------------------------------------------------------------
 
     @abstractmethod
-    def _learn(self, X: Values, weights: Values) -> None:
-        """Validate parameters and learn what depends on the data; set ``engine_``."""
+    def _learn(self, X: Values, weights: Values) -> KernelRule:
+        """Validate the parameters, learn what depends on the data, set the public fitted attributes."""
 
     @abstractmethod
-    def _encode(self, X: Values) -> Values:
-        """Rows of X as the circuit takes them, C-contiguous."""
+    def _draft(self, n_features: int) -> KernelRule:
+        """The rule without anything learned: right in all but the scaling; the whole rule where nothing is learned."""
+
+    @property
+    @abstractmethod
+    def _learns(self) -> bool:
+        """Whether the rule depends on data, so that the raw function needs a fit."""
 
     @abstractmethod
-    def _measure(self, A: Values, B: Values | None, need: frozenset[str]) -> Overlaps:
-        """Raw kernel values of encoded rows; B is None for the Gram matrix of A."""
+    def _fit_encoded(self, A: Values, weights: Values) -> tuple[Values, Values | None]:
+        """The corrected training matrix of encoded rows, and its standard errors where sampled."""
+
+    @abstractmethod
+    def _cross_encoded(self, A: Values) -> Values:
+        """K(A, A_fit), corrected by the rules learned in `_fit_encoded`."""
 
     # scikit-learn -----------------------------------------------------------------------------------------------
 
@@ -119,7 +136,7 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         -------
         ndarray of shape (n_new, n_fit), float64
             Column j is the kernel with the j-th row given to `fit`. ``transform(X_fit)`` equals
-            ``fit_transform(X_fit)``.
+            ``fit_transform(X_fit)``, except for corrections that say otherwise (`ShiftSpectrum`).
 
         Raises
         ------
@@ -134,17 +151,22 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
 
     # The same without copies and data frames, for estimators ----------------------------------------------------
 
-    def fit_gram(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Values:
+    def fit_gram(
+        self, X: ArrayLike, sample_weight: ArrayLike | None = None, rows: NDArray[np.intp] | None = None
+    ) -> Values:
         """Fit, and return the training matrix without a copy.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         sample_weight : array-like of shape (n_samples,), optional
+        rows : ndarray of shape (n_fit,), intp, optional
+            The rows of X that become the columns of `transform`; None is all. The scaling is learned from all of X,
+            the matrix is evaluated among these rows only (landmarks of a low-rank approximation).
 
         Returns
         -------
-        ndarray of shape (n_samples, n_samples), float64
+        ndarray of shape (n_fit, n_fit), float64
             ``gram_`` itself, read-only.
 
         Raises
@@ -153,27 +175,22 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
             As `fit`.
         """
         with unchanged_on_failure(self):
-            return self._fit_gram(X, sample_weight)
+            data: Values = validate_data(self, X, dtype=np.float64, order="C")
+            weights = check_weights(sample_weight, len(data))
+            self._rule = self._learn(data, weights / weights.max())  # ratios count, and sums of huge weights overflow
+            encoded = self._rule.encode(data)
+            if rows is not None:
+                encoded, weights = np.ascontiguousarray(encoded[rows]), weights[rows]
+            return self._fit_matrix(encoded, weights)
 
-    def _fit_gram(self, X: ArrayLike, sample_weight: ArrayLike | None) -> Values:
-        data: Values = validate_data(self, X, dtype=np.float64, order="C")
-        weights = check_weights(sample_weight, len(data))
-        self._learn(data, weights / weights.max())  # only ratios count there, and sums of huge weights overflow
-        corrections = self._resolve_corrections()
-        encoded = self._encode(data)
-        overlaps = self._measure(encoded, None, _union_of_needs(corrections))
-        gram = overlaps.values
-        for correction in corrections:
-            gram = correction.fit(gram, overlaps, weights).transform_gram(gram)
-        if not self.engine_.is_exact and not (corrections and corrections[-1].guarantees_psd):
-            warn_if_not_psd(gram, overlaps.stderr, type(self).__name__)
+    def _fit_matrix(self, encoded: Values, weights: Values) -> Values:
+        gram, stderr = self._fit_encoded(encoded, weights)
         gram = gram.view()
         gram.setflags(write=False)
-        self.corrections_ = corrections
         self.gram_ = gram
         self.__dict__.pop("gram_stderr_", None)  # of an earlier fit on a sampling engine
-        if overlaps.stderr is not None:
-            self.gram_stderr_ = overlaps.stderr
+        if stderr is not None:
+            self.gram_stderr_ = stderr
         self._encoded_fit = encoded
         self._n_features_out = len(encoded)
         return gram
@@ -196,33 +213,172 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
             As `transform`.
         """
         check_is_fitted(self)
-        encoded = self._encode(validate_data(self, X, dtype=np.float64, order="C", reset=False))
-        if not self.corrections_ and np.array_equal(encoded, self._encoded_fit):
-            return self.gram_
-        overlaps = self._measure(encoded, self._encoded_fit, _union_of_needs(self.corrections_))
-        cross = overlaps.values
-        for correction in self.corrections_:
-            cross = correction.transform_cross(cross, overlaps)
-        return cross
+        return self._cross_encoded(self._rule.encode(validate_data(self, X, dtype=np.float64, order="C", reset=False)))
 
-    def _resolve_corrections(self) -> list[Correction]:
-        """Fresh corrections for this fit; without any wish, what sampled or noisy values need."""
-        if self.corrections is None:
-            return [] if self.engine_.is_exact else [ClipSpectrum()]
-        owner = type(self).__name__
-        if isinstance(self.corrections, (Correction, str)) or not isinstance(self.corrections, Sequence):
-            raise InvalidParameterError(
-                f"corrections of {owner} must be None or a list of corrections such as [ClipSpectrum()]; "
-                f"got {self.corrections!r}."
-            )
-        for position, correction in enumerate(self.corrections):
-            if not isinstance(correction, Correction):
+    # The raw function -------------------------------------------------------------------------------------------
+
+    def __call__(self, X: ArrayLike, Y: ArrayLike | None = None) -> Values:
+        """Evaluate the raw matrix K(X, Y): with everything learned, no corrections.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_x, n_features)
+        Y : array-like of shape (n_y, n_features), optional
+            None is X.
+
+        Returns
+        -------
+        ndarray of shape (n_x, n_y), float64
+
+        Raises
+        ------
+        NotFittedError
+            Something is learned from data and `fit` was not called. A numeric bandwidth needs no fit.
+        InvalidParameterError, InvalidDataError, UnsupportedCircuitError, BudgetError, ValueError
+            As `fit`.
+        """
+        return self._function(X)(X, Y)
+
+    def diag(self, X: ArrayLike) -> Values:
+        """The raw values k(x, x).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_x, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_x,), float64
+            For fidelities 1 on noiseless engines, without evaluating anything; measured on noisy ones.
+
+        Raises
+        ------
+        NotFittedError, InvalidParameterError, InvalidDataError, UnsupportedCircuitError, BudgetError, ValueError
+            As for a call.
+        """
+        return self._function(X).diag(X)
+
+    def frozen(self) -> FrozenKernel:
+        """The fitted kernel as a plain callable k(X, Y) that scikit-learn's ``clone`` does not reset.
+
+        Returns
+        -------
+        FrozenKernel
+            Raw values, without corrections. Its scaling is that of the data seen here, also across the folds of a
+            later cross-validation.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+
+        Examples
+        --------
+        >>> from sklearn.base import clone
+        >>> from qkernels import FidelityKernel
+        >>> k = FidelityKernel().fit([[0.0, 1.0], [1.0, 0.0], [0.5, 0.2]]).frozen()
+        >>> clone(k) is k
+        True
+        """
+        return FrozenKernel(self._fitted_rule("frozen()"))
+
+    def plan(self, X: ArrayLike | int, Y: ArrayLike | int | None = None, *, n_features: int | None = None) -> Plan:
+        """What a matrix would cost: circuits, entries, shots, memory; nothing is evaluated and no fit is needed.
+
+        Parameters
+        ----------
+        X, Y : array-like of shape (n, n_features), or int
+            Data, or numbers of rows; None for Y is the Gram matrix of X. Only the shapes are used, so duplicate rows
+            are not counted out.
+        n_features : int, optional
+            Needed where X is a number of rows and the kernel is not fitted.
+
+        Returns
+        -------
+        Plan
+            Of the engine; a request that does not fit has ``feasible=False`` and says why.
+
+        Raises
+        ------
+        InvalidParameterError
+            A parameter of the kernel breaks its rule, or `n_features` is missing.
+        InvalidDataError
+            The map does not take this number of features.
+        UnsupportedCircuitError
+            The engine cannot evaluate the circuit.
+
+        Examples
+        --------
+        >>> from qkernels import CPMap, FidelityKernel, StatevectorEngine
+        >>> kernel = FidelityKernel(CPMap(), engine=StatevectorEngine(shots=1000, seed=0))
+        >>> plan = kernel.plan(100, n_features=8)
+        >>> plan.num_qubits, plan.entries, plan.shots
+        (5, 4950, 4950000)
+        """
+        rows = [X if is_count(X) else check_array(X, dtype=None).shape for X in (X, Y) if X is not None]
+        counts = [row if isinstance(row, tuple) else (int(row), n_features) for row in rows]  # type: ignore[arg-type]
+        if hasattr(self, "_rule"):
+            rule = self._rule
+        else:
+            width = n_features if n_features is not None else counts[0][1]
+            if width is None:
                 raise InvalidParameterError(
-                    f"corrections[{position}] of {owner} must be a correction such as ClipSpectrum(); "
-                    f"got {correction!r}."
+                    f"n_features of {type(self).__name__}.plan must be given where X is a number of rows and the "
+                    f"kernel is not fitted; got X={X!r}. Pass X itself, or n_features=..."
                 )
-        return [clone(correction) for correction in self.corrections]
+            rule = self._draft(int(width))
+        for name, (_, width) in zip("XY", counts, strict=False):
+            if width is not None and width != rule.num_features:
+                raise InvalidDataError(
+                    f"{name} has {width} feature(s), but this {type(self).__name__} takes {rule.num_features} "
+                    "feature(s)."
+                )
+        return rule.plan(counts[0][0], counts[1][0] if len(counts) > 1 else None)
 
+    def _function(self, X: ArrayLike) -> FrozenKernel:
+        if hasattr(self, "_rule"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+            return FrozenKernel(self._rule)
+        if self._learns:
+            raise NotFittedError(self._advice("k(X, Y)"))
+        return FrozenKernel(self._draft(check_array(X, dtype=np.float64).shape[1]))
 
-def _union_of_needs(corrections: Sequence[Correction]) -> frozenset[str]:
-    return frozenset().union(*(correction.requires for correction in corrections))
+    def _fitted_rule(self, wanted: str) -> KernelRule:
+        if not hasattr(self, "_rule"):
+            raise NotFittedError(self._advice(wanted))
+        return self._rule
+
+    def _advice(self, wanted: str) -> str:
+        owner = type(self).__name__
+        if self._learns:
+            return (
+                f"This {owner} is not fitted: {self._what_is_learned} is learned from training data. Use it in one of "
+                "three ways: QuantumKernelSVC(kernel); make_pipeline(kernel, SVC(kernel='precomputed')); or "
+                "kernel.fit(X).frozen(), a callable with the scaling of X. With a numeric bandwidth, kernel(X, Y) "
+                "needs no fit."
+            )
+        return (
+            f"This {owner} is not fitted: {wanted} needs fit(X) to know the number of features, also where nothing "
+            "else is learned. Call kernel.fit(X) first; kernel(X, Y) itself needs no fit."
+        )
+
+    @property
+    def _what_is_learned(self) -> str:
+        return "bandwidth='scale'"
+
+    # Algebra ----------------------------------------------------------------------------------------------------
+
+    def __add__(self, other: QuantumKernel) -> SumKernel:
+        from qkernels.kernels._algebra import SumKernel  # the algebra is built on this class
+
+        return SumKernel(self, other) if isinstance(other, QuantumKernel) else NotImplemented
+
+    def __mul__(self, other: QuantumKernel | float) -> ProductKernel | ScaledKernel:
+        from qkernels.kernels._algebra import ProductKernel, ScaledKernel
+
+        if isinstance(other, QuantumKernel):
+            return ProductKernel(self, other)
+        return ScaledKernel(self, float(other)) if isinstance(other, Real) else NotImplemented
+
+    def __rmul__(self, other: float) -> ProductKernel | ScaledKernel:
+        return self * other

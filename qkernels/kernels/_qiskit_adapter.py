@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit_machine_learning.kernels import BaseKernel
 
 from qkernels._errors import InvalidDataError
-from qkernels.kernels._frozen import FrozenKernel
+from qkernels.kernels._rule import CircuitRule
 
 __all__ = ["QiskitKernel", "is_qiskit_kernel"]
 
@@ -22,7 +22,7 @@ def is_qiskit_kernel(kernel: object) -> bool:
 
 
 class QiskitKernel(BaseKernel):
-    """A fitted `FidelityKernel` as a qiskit-machine-learning ``BaseKernel``.
+    """A fitted kernel as a qiskit-machine-learning ``BaseKernel``.
 
     ``enforce_psd`` is False: a repair belongs to a training matrix and its cross block together, and ``evaluate`` does
     not know which one it is asked for. Exact matrices need none.
@@ -31,17 +31,17 @@ class QiskitKernel(BaseKernel):
 
     Parameters
     ----------
-    kernel : FrozenKernel
+    rule : CircuitRule
     fit_angles : ndarray of shape (n_fit, n_features)
         Encoded training rows. Entries between them are looked up, which makes ``PegasosQSVC``, which asks for one row
         at a time, fast.
     """
 
-    def __init__(self, kernel: FrozenKernel, fit_angles: Values) -> None:
-        super().__init__(feature_map=kernel.feature_map.build(kernel.program.num_features), enforce_psd=False)
-        self._num_features = kernel.program.num_features  # also those that the circuit ignores
-        self._kernel = kernel
-        self._gram = kernel.measure(fit_angles).values
+    def __init__(self, rule: CircuitRule, fit_angles: Values) -> None:
+        super().__init__(feature_map=rule.feature_map.build(rule.num_features), enforce_psd=False)
+        self._num_features = rule.num_features  # also those that the circuit ignores
+        self._rule = rule
+        self._gram = rule.measure(fit_angles).values
         self._position = {row.tobytes(): i for i, row in enumerate(fit_angles)}
 
     def evaluate(self, x_vec: ArrayLike, y_vec: ArrayLike | None = None) -> Values:
@@ -69,7 +69,7 @@ class QiskitKernel(BaseKernel):
         rows, columns = self._positions(A), self._positions(B)
         if rows is not None and columns is not None:
             return np.array(self._gram[np.ix_(rows, columns)])
-        return np.array(self._kernel.measure(A, None if B is A else B).values)
+        return np.array(self._rule.measure(A, None if B is A else B).values)
 
     def _encode(self, vectors: ArrayLike, name: str) -> Values:
         data: Any = np.asarray(vectors, dtype=np.float64)
@@ -81,7 +81,7 @@ class QiskitKernel(BaseKernel):
                 f"{name} must have shape (n, {self._num_features}): the kernel was fitted on {self._num_features} "
                 f"feature(s); got {np.shape(vectors)}{columns}."
             )
-        return self._kernel.encode(data, name) if len(data) else data
+        return self._rule.encode(self._rule.check(data, name)) if len(data) else data
 
     def __sklearn_clone__(self) -> Self:
         return self

@@ -236,7 +236,7 @@ def test_unfitted_kernel_of_numeric_bandwidth_says_what_is_missing(method: str) 
     kernel = FidelityKernel(bandwidth=0.5)
     with pytest.raises(NotFittedError) as caught:
         getattr(kernel, method)()
-    assert f"{method}() needs fit(X) to know the number of features, also with bandwidth=0.5" in str(caught.value)
+    assert f"{method}() needs fit(X) to know the number of features" in str(caught.value)
     assert "'scale'" not in str(caught.value)
 
 

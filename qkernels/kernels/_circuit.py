@@ -1,0 +1,189 @@
+"""What kernels on one feature map and one engine share: scaling, set-up, corrections."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from sklearn.base import BaseEstimator, clone
+
+from qkernels._errors import InvalidParameterError
+from qkernels.engines import AutoEngine, Engine
+from qkernels.feature_maps import FeatureMap, ZZFeatureMap
+from qkernels.kernels._bandwidth import AffineScaling, Bandwidth, check_bandwidth, fit_scaling
+from qkernels.kernels._base import QuantumKernel
+from qkernels.kernels._correction import Correction
+from qkernels.kernels._rule import CircuitRule, KernelRule
+from qkernels.kernels._spectrum import ClipSpectrum, warn_if_not_psd
+from qkernels.programs import OverlapProgram, Overlaps
+
+if TYPE_CHECKING:
+    from qkernels.kernels._qiskit_adapter import QiskitKernel
+
+__all__ = ["CircuitKernel"]
+
+Values = NDArray[np.float64]
+
+
+class CircuitKernel(QuantumKernel):
+    """Base of kernels on one feature map and one engine (abstract).
+
+    A subclass has the parameters `feature_map`, `engine`, `bandwidth` and `corrections`, and says what is measured
+    (`_build_rule`), what else is learned (`_fit_rule`) and whether its matrices may have negative eigenvalues.
+    """
+
+    feature_map: FeatureMap | None
+    engine: Engine | None
+    bandwidth: Bandwidth
+    corrections: Sequence[Correction] | None
+
+    _rule: CircuitRule
+    _composed_defaults: ClassVar[Mapping[str, Callable[[], BaseEstimator]]] = {"feature_map": ZZFeatureMap}
+    _shown_when_fitted: ClassVar[tuple[str, ...]] = ("feature_map", "engine", "corrections")
+
+    # What a subclass provides -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _build_rule(self, feature_map: FeatureMap, engine: Engine, scaling: AffineScaling) -> CircuitRule:
+        """The rule for a scaling; validates the parameters of the subclass."""
+
+    def _fit_rule(self, rule: CircuitRule, A: Values, weights: Values) -> CircuitRule:
+        """Learn from encoded rows what is not the scaling; nothing by default."""
+        return rule
+
+    @staticmethod
+    def _may_be_indefinite(engine: Engine) -> bool:
+        """Whether matrices from this engine may have negative eigenvalues, and get `ClipSpectrum` by default."""
+        return not engine.is_exact
+
+    # The rule ---------------------------------------------------------------------------------------------------
+
+    def _learn(self, X: Values, weights: Values) -> CircuitRule:
+        n_features = X.shape[1]
+        bandwidth, feature_map, engine = self._set_up()
+
+        def mean_overlap(angles: Values) -> float:
+            program = OverlapProgram(feature_map.build(n_features), feature_map.parameter_vector(n_features))
+            exact = engine if engine.is_exact else AutoEngine()
+            values = exact.overlaps(program, angles).values
+            n = len(values)
+            return float((values.sum() - np.trace(values)) / (n * (n - 1)))
+
+        self._build_rule(feature_map, engine, AffineScaling(np.zeros(n_features), np.ones(n_features)))  # errors first
+        scaling = fit_scaling(bandwidth, feature_map.scale_rule, X, weights, mean_overlap)
+        rule = self._build_rule(feature_map, engine, scaling)
+        self.feature_map_, self.engine_ = feature_map, engine
+        self.offset_, self.factor_ = scaling.offset, scaling.factor
+        return self._fit_rule(rule, rule.encode(X), weights)
+
+    def _draft(self, n_features: int) -> KernelRule:
+        bandwidth, feature_map, engine = self._set_up()
+        factor = 1.0 if isinstance(bandwidth, str) else bandwidth
+        return self._build_rule(feature_map, engine, AffineScaling(np.zeros(n_features), np.full(n_features, factor)))
+
+    @property
+    def _learns(self) -> bool:
+        return isinstance(self.bandwidth, str) and self.bandwidth == "scale"
+
+    def _set_up(self) -> tuple[Bandwidth, FeatureMap, Engine]:
+        """Validate what all kernels have, and take fresh defaults."""
+        owner = type(self).__name__
+        bandwidth = check_bandwidth(self.bandwidth, owner)
+        engine: Engine = AutoEngine() if self.engine is None else self.engine
+        if not isinstance(engine, Engine):
+            raise InvalidParameterError(
+                f"engine of {owner} must be None or an engine such as StatevectorEngine(shots=1000); got {engine!r}."
+            )
+        feature_map = ZZFeatureMap() if self.feature_map is None else self.feature_map
+        if not isinstance(feature_map, FeatureMap):
+            is_circuit = isinstance(feature_map, QuantumCircuit)
+            what = "a QuantumCircuit; wrap it: CircuitMap(circuit)" if is_circuit else repr(feature_map)
+            raise InvalidParameterError(
+                f"feature_map of {owner} must be None or a feature map such as ZZFeatureMap(); got {what}."
+            )
+        return bandwidth, clone(feature_map), engine
+
+    # Matrices and their corrections -----------------------------------------------------------------------------
+
+    def _fit_encoded(self, A: Values, weights: Values) -> tuple[Values, Values | None]:
+        corrections = self._resolve_corrections()
+        overlaps = self._rule.measure(A, None, _union_of_needs(corrections))
+        return self._fit_corrections(corrections, overlaps, weights), overlaps.stderr
+
+    def _fit_corrections(self, corrections: list[Correction], overlaps: Overlaps, weights: Values) -> Values:
+        """The corrected training matrix; keeps the fitted corrections."""
+        gram = overlaps.values
+        for correction in corrections:
+            gram = correction.fit(gram, overlaps, weights).transform_gram(gram)
+        if self._may_be_indefinite(self._rule.engine) and not (corrections and corrections[-1].guarantees_psd):
+            warn_if_not_psd(gram, overlaps.stderr, type(self).__name__)
+        self.corrections_ = corrections
+        return gram
+
+    def _cross_encoded(self, A: Values) -> Values:
+        if not self.corrections_ and np.array_equal(A, self._encoded_fit):
+            return self.gram_
+        overlaps = self._rule.measure(A, self._encoded_fit, _union_of_needs(self.corrections_))
+        cross = overlaps.values
+        for correction in self.corrections_:
+            cross = correction.transform_cross(cross, overlaps)
+        return cross
+
+    def _resolve_corrections(self) -> list[Correction]:
+        """Fresh corrections for this fit; without any wish, what the matrices of this kernel and engine need."""
+        if self.corrections is None:
+            return [ClipSpectrum()] if self._may_be_indefinite(self._rule.engine) else []
+        owner = type(self).__name__
+        if isinstance(self.corrections, (Correction, str)) or not isinstance(self.corrections, Sequence):
+            raise InvalidParameterError(
+                f"corrections of {owner} must be None or a list of corrections such as [ClipSpectrum()]; "
+                f"got {self.corrections!r}."
+            )
+        for position, correction in enumerate(self.corrections):
+            if not isinstance(correction, Correction):
+                raise InvalidParameterError(
+                    f"corrections[{position}] of {owner} must be a correction such as ClipSpectrum(); "
+                    f"got {correction!r}."
+                )
+        return [clone(correction) for correction in self.corrections]
+
+    # Other libraries --------------------------------------------------------------------------------------------
+
+    def as_qiskit_kernel(self) -> QiskitKernel:
+        """The fitted kernel as a qiskit-machine-learning ``BaseKernel`` on our engine.
+
+        For ``qiskit_machine_learning.algorithms.QSVC``, ``PegasosQSVC`` and whatever else takes a ``BaseKernel``.
+        In the other direction, ``QuantumKernelSVC(kernel=their_kernel)`` takes theirs.
+
+        Returns
+        -------
+        BaseKernel
+            Its ``evaluate`` gives the raw matrix. Entries between rows seen in `fit` are looked up.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+
+        Examples
+        --------
+        >>> from qiskit_machine_learning.algorithms import QSVC
+        >>> from sklearn.datasets import load_iris
+        >>> from qkernels import FidelityKernel
+        >>> X, y = load_iris(return_X_y=True)
+        >>> kernel = FidelityKernel().fit(X).as_qiskit_kernel()
+        >>> QSVC(quantum_kernel=kernel).fit(X, y).score(X, y) > 0.9
+        True
+        """
+        self._fitted_rule("as_qiskit_kernel()")
+        from qkernels.kernels._qiskit_adapter import QiskitKernel  # imports a library that only some users need
+
+        return QiskitKernel(self._rule, self._encoded_fit)
+
+
+def _union_of_needs(corrections: Sequence[Correction]) -> frozenset[str]:
+    return frozenset().union(*(correction.requires for correction in corrections))
