@@ -31,7 +31,7 @@ define make_venv
 	fi
 endef
 
-.PHONY: help demo test test-long test-minimum lint bench clean
+.PHONY: help demo test test-long test-minimum lint bench papers clean
 
 help:
 	@echo "make demo          create $(VENV), install, run the demo (pictures in ./qkernels-demo)"
@@ -40,6 +40,7 @@ help:
 	@echo "make test-minimum  run the default tests on the lowest supported versions ($(VENV_MINIMUM))"
 	@echo "make lint          ruff, ruff format, mypy --strict, import-linter"
 	@echo "make bench         run the benchmarks, writing JSON records"
+	@echo "make papers        reproduce published results, one table of targets and results"
 	@echo "make clean         delete the environments and the caches"
 
 $(VENV)/.created:
@@ -83,6 +84,9 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+papers: $(VENV)/.installed-run
+	@$(BIN)/python examples/papers $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(VENV_MINIMUM) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

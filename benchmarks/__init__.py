@@ -5,6 +5,7 @@
 - `predict_one`: one new point against a fitted kernel, also after unpickling
 - `memory`: peak memory of a Gram matrix, in a process of its own
 - `grid_search`: how many matrices a search evaluates
+- `projected`: the kernel matrix of one-qubit expectation values against other libraries
 - `_harness`: timing, checking, judging; `_report`: the table and the JSON records; `_competitors`: the others
 
 ``python -m benchmarks --help`` says how to run them, README.md what each one asks.

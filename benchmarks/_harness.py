@@ -116,7 +116,7 @@ class Row:
         What was measured.
     versus : str
         Competitor or yardstick.
-    unit : {"s", "B", "matrices"}
+    unit : {"s", "B", "matrices", "%"}
     ours, theirs : float or None
         None where the check failed or the competitor is not installed.
     goal : Goal or None
@@ -130,7 +130,7 @@ class Row:
 
     question: str
     versus: str
-    unit: Literal["s", "B", "matrices"]
+    unit: Literal["s", "B", "matrices", "%"]
     ours: float | None
     theirs: float | None
     goal: Goal | None
@@ -140,8 +140,8 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """The ratio the goal speaks of: ours / theirs for "ratio", theirs / ours otherwise."""
-        if self.ours is None or self.theirs is None:
+        """The ratio the goal speaks of: ours / theirs for "ratio", theirs / ours otherwise; None for accuracies."""
+        if self.ours is None or self.theirs is None or self.unit == "%":
             return None
         return self.ours / self.theirs if self.is_share else self.theirs / self.ours
 
@@ -344,7 +344,7 @@ def judge(
 def judge_value(
     question: str,
     versus: str,
-    unit: Literal["s", "B", "matrices"],
+    unit: Literal["s", "B", "matrices", "%"],
     ours: float,
     goal: Goal | None,
     check: Check,

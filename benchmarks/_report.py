@@ -34,6 +34,7 @@ PACKAGES = (
     "qiskit-aer",
     "qiskit-machine-learning",
     "qulacs",
+    "squlearn",
     "joblib",
     "threadpoolctl",
 )
@@ -92,7 +93,7 @@ def _number(value: float | None, unit: str) -> str:
         return f"{value:.3g} s" if value >= 0.1 else f"{1e3 * value:.3g} ms"
     if unit == "B":
         return f"{value / 1e9:.3g} GB" if value >= 1e9 else f"{value / 1e6:.3g} MB"
-    return f"{value:g}"
+    return f"{value:.1f} %" if unit == "%" else f"{value:g}"
 
 
 class Neighbours:

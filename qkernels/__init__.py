@@ -5,8 +5,8 @@ The names that a first script needs are here; everything else is in the room tha
 - `qkernels.feature_maps`: x to circuit (`ZZFeatureMap`, `CPMap`, `CircuitMap`, ...)
 - `qkernels.programs`: what to measure (`OverlapProgram`, `ExpectationProgram`)
 - `qkernels.engines`: who computes it (`AutoEngine`, `StatevectorEngine`, `MPSEngine`), and the cache
-- `qkernels.kernels`: circuits to kernel matrices (`FidelityKernel`, `ClipSpectrum`)
-- `qkernels.estimators`: scikit-learn faces (`QuantumKernelSVC`, `QuantumKernelSVR`, `QuantumKernelRidge`)
+- `qkernels.kernels`: circuits to kernel matrices (`FidelityKernel`, `ProjectedKernel`, `ClipSpectrum`, ...)
+- `qkernels.estimators`: scikit-learn faces (`QuantumKernelSVC`, `QuantumKernelSVR`, `QuantumKernelPCA`, ...)
 - `qkernels.diagnostics`, `qkernels.plotting`: numbers about kernels, and their pictures
 - `qkernels.circuits`: what is done to a circuit before it is evaluated
 
@@ -29,16 +29,43 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qkernels._errors import QKernelsError
     from qkernels.engines import AutoEngine, MPSEngine, StatevectorEngine, set_cache
-    from qkernels.estimators import QSVC, QSVR, QuantumKernelRidge, QuantumKernelSVC, QuantumKernelSVR
+    from qkernels.estimators import (
+        QSVC,
+        QSVR,
+        QuantumGaussianProcessClassifier,
+        QuantumGaussianProcessRegressor,
+        QuantumKernelPCA,
+        QuantumKernelRidge,
+        QuantumKernelSVC,
+        QuantumKernelSVR,
+        QuantumLabelPropagation,
+        QuantumOneClassSVM,
+        QuantumSpectralClustering,
+    )
     from qkernels.feature_maps import (
         CircuitMap,
+        CovariantMap,
         CPMap,
+        DenseAngleMap,
         HamiltonianMap,
+        HeisenbergMap,
+        HighDimMap,
         PauliFeatureMap,
         SeparableMap,
+        YZCXMap,
         ZZFeatureMap,
     )
-    from qkernels.kernels import ClipSpectrum, FidelityKernel
+    from qkernels.kernels import (
+        ClipSpectrum,
+        FidelityKernel,
+        FlipSpectrum,
+        HammingKernel,
+        LocalFidelityKernel,
+        NystroemFeatures,
+        ProjectedKernel,
+        ShiftSpectrum,
+        UnitDiagonal,
+    )
     from qkernels.programs import ExpectationProgram, OverlapProgram
 
 __version__ = "0.1.0"
@@ -50,18 +77,36 @@ __all__ = [
     "CPMap",
     "CircuitMap",
     "ClipSpectrum",
+    "CovariantMap",
+    "DenseAngleMap",
     "ExpectationProgram",
     "FidelityKernel",
+    "FlipSpectrum",
     "HamiltonianMap",
+    "HammingKernel",
+    "HeisenbergMap",
+    "HighDimMap",
+    "LocalFidelityKernel",
     "MPSEngine",
+    "NystroemFeatures",
     "OverlapProgram",
     "PauliFeatureMap",
+    "ProjectedKernel",
     "QKernelsError",
+    "QuantumGaussianProcessClassifier",
+    "QuantumGaussianProcessRegressor",
+    "QuantumKernelPCA",
     "QuantumKernelRidge",
     "QuantumKernelSVC",
     "QuantumKernelSVR",
+    "QuantumLabelPropagation",
+    "QuantumOneClassSVM",
+    "QuantumSpectralClustering",
     "SeparableMap",
+    "ShiftSpectrum",
     "StatevectorEngine",
+    "UnitDiagonal",
+    "YZCXMap",
     "ZZFeatureMap",
     "__version__",
     "set_cache",
@@ -71,9 +116,14 @@ _ROOM_OF_NAME = {
     "QKernelsError": "_errors",
     "CPMap": "feature_maps",
     "CircuitMap": "feature_maps",
+    "CovariantMap": "feature_maps",
+    "DenseAngleMap": "feature_maps",
     "HamiltonianMap": "feature_maps",
+    "HeisenbergMap": "feature_maps",
+    "HighDimMap": "feature_maps",
     "PauliFeatureMap": "feature_maps",
     "SeparableMap": "feature_maps",
+    "YZCXMap": "feature_maps",
     "ZZFeatureMap": "feature_maps",
     "ExpectationProgram": "programs",
     "OverlapProgram": "programs",
@@ -83,11 +133,24 @@ _ROOM_OF_NAME = {
     "set_cache": "engines",
     "ClipSpectrum": "kernels",
     "FidelityKernel": "kernels",
+    "FlipSpectrum": "kernels",
+    "HammingKernel": "kernels",
+    "LocalFidelityKernel": "kernels",
+    "NystroemFeatures": "kernels",
+    "ProjectedKernel": "kernels",
+    "ShiftSpectrum": "kernels",
+    "UnitDiagonal": "kernels",
     "QSVC": "estimators",
     "QSVR": "estimators",
+    "QuantumGaussianProcessClassifier": "estimators",
+    "QuantumGaussianProcessRegressor": "estimators",
+    "QuantumKernelPCA": "estimators",
     "QuantumKernelRidge": "estimators",
     "QuantumKernelSVC": "estimators",
     "QuantumKernelSVR": "estimators",
+    "QuantumLabelPropagation": "estimators",
+    "QuantumOneClassSVM": "estimators",
+    "QuantumSpectralClustering": "estimators",
 }
 
 _ROOMS = frozenset({"circuits", "cli", "diagnostics", "plotting", *_ROOM_OF_NAME.values()} - {"_errors"})

@@ -12,6 +12,10 @@ FOLDER = Path(__file__).parents[1] / "examples"
 CASES: dict[str, tuple[list[str], list[str]]] = {
     "first_kernel.py": ([], ["CPMap on 5 qubits: 0.9", "RBF:               0.9"]),
     "compare_maps.py": (["table.csv", "kind", "--repeats", "1"], ["CPMap: not ", "ZZ full: not "]),
+    "gallery.py": (
+        [],
+        ["HeisenbergMap()                            9    649   240", "One U(x) of 30 features", "√iSWAP"],
+    ),
     "resources.py": (["--features", "4"], ["SeparableMap                   4         0", "19,900 circuits"]),
 }
 

@@ -75,7 +75,9 @@ def demo(
         str, typer.Option(help="breast_cancer, digits, iris, wine, or a CSV file with a header line.")
     ] = "breast_cancer",
     target: Annotated[str | None, typer.Option(help="Column of the classes, for a CSV file.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder for pictures and results.json.")] = Path("qkernels-demo"),
+    output: Annotated[Path, typer.Option(help="Folder for report.html, pictures and results.json.")] = Path(
+        "qkernels-demo"
+    ),
     features: Annotated[int, typer.Option(min=2, max=12, help="Principal components kept.")] = 8,
     folds: Annotated[int, typer.Option(min=2, max=20, help="Outer folds.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, max=20, help="Repeats of the outer folds.")] = 2,
@@ -94,7 +96,8 @@ def demo(
     # Imported here: --help must not wait for Qiskit and matplotlib.
     from rich.console import Console
 
-    from qkernels.cli._demo import Settings, run_demo
+    from qkernels.cli._demo import run_demo
+    from qkernels.cli._results import Settings
 
     settings = Settings(dataset, target, output, features, folds, repeats, max_rows, shots, device, seed, jobs)
     console = Console(highlight=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import perf_counter
@@ -20,13 +21,15 @@ from sklearn.pipeline import Pipeline
 
 from qkernels._errors import InvalidDataError
 from qkernels.circuits import Resources
+from qkernels.cli._html import html_page
 from qkernels.cli._models import INNER_FOLDS, Model, build_models, preprocessing
-from qkernels.cli._record import write_record
+from qkernels.cli._pictures import Picture, accuracy_picture, gram_display, kernels_picture
+from qkernels.cli._record import Record, make_record, write_record
 from qkernels.cli._report import print_header, print_results
+from qkernels.cli._results import Outcome, Results, Settings
 from qkernels.cli._tables import Table, check_folds, load_table, subsample
 from qkernels.diagnostics import (
     FoldScores,
-    Verdict,
     best_fit_rbf,
     compare_models,
     corrected_interval,
@@ -34,50 +37,7 @@ from qkernels.diagnostics import (
     qpu_verdict,
 )
 from qkernels.kernels import FidelityKernel
-from qkernels.plotting import BandwidthDisplay, GramDisplay, bandwidth_figure, gram_figure
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Options of the command, see `qkernels demo --help`."""
-
-    dataset: str
-    target: str | None
-    output: Path
-    features: int
-    folds: int
-    repeats: int
-    max_rows: int
-    shots: int
-    device: str
-    seed: int
-    jobs: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """What was found about one model.
-
-    Attributes
-    ----------
-    model : Model
-    scores : FoldScores
-    chosen : mapping from str to tuple of float
-        What each outer fold chose, by parameter ("C", and "bandwidth" or "gamma").
-    resources : Resources or None
-    verdict : Verdict or None
-        None for classical models.
-    """
-
-    model: Model
-    scores: FoldScores
-    chosen: Mapping[str, tuple[float, ...]]
-    resources: Resources | None = None
-    verdict: Verdict | None = None
-
-    def typical(self, parameter: str) -> float:
-        """The (lower) median of the folds' choices, itself a value of the grid."""
-        return sorted(self.chosen[parameter])[(len(self.chosen[parameter]) - 1) // 2]
+from qkernels.programs import OverlapProgram
 
 
 def run_demo(settings: Settings, console: Console) -> None:
@@ -88,7 +48,7 @@ def run_demo(settings: Settings, console: Console) -> None:
     QKernelsError
         If the table, the output folder or an option can't be used.
     """
-    start = perf_counter()
+    start, started = perf_counter(), datetime.now(UTC)
     table = subsample(load_table(settings.dataset, settings.target), settings.max_rows, settings.seed)
     check_folds(table, settings.folds, INNER_FOLDS)
     _make_folder(settings.output)
@@ -97,25 +57,24 @@ def run_demo(settings: Settings, console: Console) -> None:
     models = build_models(num_components, table.X.shape[1], settings.seed)
     print_header(console, table, settings, num_components)
 
-    resources = {
-        model.name: model.feature_map.resources(num_components, device) for model in models if model.feature_map
-    }
+    circuits = {model.name: _circuit(model, num_components, device) for model in models}
     scores, searches = _cross_validate(models, table, settings, console)
     features = Pipeline(preprocessing(num_components)).fit_transform(table.X)
     outcomes, grams = [], []
     for model in models:
-        outcome = Outcome(model, scores[model.name], _chosen(searches[model.name]), resources.get(model.name))
+        outcome = Outcome(model, scores[model.name], _chosen(searches[model.name]), *circuits[model.name])
         gram = _gram(outcome, features)
         if gram is not None:
-            width = "bandwidth" if model.feature_map else "gamma"
-            grams.append(GramDisplay(gram, table.y, name=f"{model.name}, {width} {outcome.typical(width):.2g}"))
+            width = outcome.typical("bandwidth" if model.feature_map else "gamma")
+            grams.append(gram_display(model, gram, width, table))
         outcomes.append(_judge(outcome, gram, features, scores[models[0].name], settings.shots))
 
-    print_results(console, outcomes, table, settings, device)
-    _draw(outcomes, searches, grams, table, settings.output)
-    seconds = perf_counter() - start
-    write_record(settings.output / "results.json", outcomes, table, settings, num_components, seconds)
-    console.print(f"\n{seconds:.0f} s. In {settings.output}: accuracy.png, kernels.png, results.json", soft_wrap=True)
+    results = Results(settings, table, num_components, device.name, device.num_qubits, outcomes)
+    print_results(console, results)
+    pictures = [accuracy_picture(outcomes, searches, table), kernels_picture(grams, table)]
+    record = make_record(results, started, perf_counter() - start)
+    names = _write(settings.output, results, record, pictures)
+    console.print(f"\n{record.seconds:.0f} s. In {settings.output}: {', '.join(names)}", soft_wrap=True, markup=False)
 
 
 def _cross_validate(
@@ -155,6 +114,15 @@ def _chosen(searches: Sequence[BaseEstimator]) -> dict[str, tuple[float, ...]]:
     }
 
 
+def _circuit(model: Model, num_components: int, device: BackendV2) -> tuple[str | None, Resources | None]:
+    """Content key and cost of the circuit; a classical model has none."""
+    feature_map = model.feature_map
+    if feature_map is None:
+        return None, None
+    program = OverlapProgram(feature_map.build(num_components), feature_map.parameter_vector(num_components))
+    return program.key, feature_map.resources(num_components, device)
+
+
 def _gram(outcome: Outcome, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """The kernel matrix of all rows at the bandwidth that folds chose; None for a model on other features."""
     if outcome.model.feature_map is not None:
@@ -179,33 +147,16 @@ def _judge(
         off_diagonals=off_diagonal_statistics(gram, shots=shots),
         rbf=best_fit_rbf(gram, features),
     )
-    return Outcome(outcome.model, outcome.scores, outcome.chosen, outcome.resources, verdict)
+    return replace(outcome, verdict=verdict)
 
 
-def _draw(
-    outcomes: Sequence[Outcome],
-    searches: Mapping[str, Sequence[BaseEstimator]],
-    grams: Sequence[GramDisplay],
-    table: Table,
-    folder: Path,
-) -> None:
-    curves = [
-        BandwidthDisplay.from_search(searches[outcome.model.name], name=outcome.model.name)
-        for outcome in outcomes
-        if outcome.model.feature_map is not None
-    ]
-    tuned = np.mean([search.best_score_ for search in searches[outcomes[0].model.name]])
-    largest = np.unique(table.y, return_counts=True)[1].max() / len(table.y)
-    figure = bandwidth_figure(
-        curves,
-        references={"tuned RBF SVM": float(tuned), "largest class": float(largest)},
-        xlabel="bandwidth (radians; features have root-mean-square norm 1)",
-        ylabel="accuracy on inner folds, best C",
-        title=f"{table.name}: accuracy against bandwidth",
-    )
-    figure.savefig(folder / "accuracy.png", dpi=130)
-    title = f"{table.name}: kernel matrices, rows sorted by class (each has its own colour scale)"
-    gram_figure(grams, shared_scale=False, title=title).savefig(folder / "kernels.png", dpi=130)
+def _write(folder: Path, results: Results, record: Record, pictures: Sequence[Picture]) -> list[str]:
+    """Write all files; return their names, the one to open first."""
+    for picture in pictures:
+        (folder / picture.file).write_bytes(picture.png)
+    write_record(folder / "results.json", record)
+    (folder / "report.html").write_text(html_page(results, record, pictures), encoding="utf-8")
+    return ["report.html", *(picture.file for picture in pictures), "results.json"]
 
 
 def _num_components(table: Table, settings: Settings) -> int:

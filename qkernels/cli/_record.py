@@ -5,61 +5,103 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from qkernels.cli._models import BANDWIDTH_FACTORS, C_GRID, GAMMA_GRID, INNER_FOLDS
+import numpy as np
 
-if TYPE_CHECKING:
-    from qkernels.cli._demo import Outcome, Settings
-    from qkernels.cli._tables import Table
+from qkernels.cli._models import BANDWIDTH_FACTORS, C_GRID, GAMMA_GRID, INNER_FOLDS, PCA_SEED
+from qkernels.cli._results import Outcome, Results, Settings
 
-_VERSIONED = ("qkernels", "qiskit", "qiskit-ibm-runtime", "scikit-learn", "numpy", "scipy")
+_VERSIONED = ("qkernels", "qiskit", "qiskit-ibm-runtime", "scikit-learn", "numpy", "scipy", "matplotlib")
+_SEED_TRANSPILER = 0
+"""The default of `FeatureMap.resources`."""
 
 
-def write_record(
-    path: Path,
-    outcomes: Sequence[Outcome],
-    table: Table,
-    settings: Settings,
-    num_components: int,
-    seconds: float,
-) -> None:
-    """Write the record of a run as JSON."""
-    record = {
-        "settings": {**asdict(settings), "output": str(settings.output)},
-        "data": {
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run as plain data; the fields are the sections of results.json.
+
+    Attributes
+    ----------
+    command : str
+        Repeats the run, in a POSIX shell.
+    started : str
+        Date and time, UTC, ISO 8601.
+    seconds : float
+        Duration.
+    settings, data, protocol, seeds, versions, machine : mapping
+    models : sequence of mapping
+        Scores, choices, circuits and verdicts, the tuned RBF first.
+    """
+
+    command: str
+    started: str
+    seconds: float
+    settings: Mapping[str, object]
+    data: Mapping[str, object]
+    protocol: Mapping[str, object]
+    seeds: Mapping[str, int]
+    models: Sequence[Mapping[str, object]]
+    versions: Mapping[str, str]
+    machine: Mapping[str, object]
+
+
+def make_record(results: Results, started: datetime, seconds: float) -> Record:
+    """Collect what the run was, from its settings and from the machine."""
+    settings, table = results.settings, results.table
+    labels, counts = np.unique(table.y, return_counts=True)
+    return Record(
+        command=_command(settings),
+        started=started.isoformat(timespec="seconds"),
+        seconds=seconds,
+        settings={**asdict(settings), "output": str(settings.output)},
+        data={
             "name": table.name,
             "sha256": table.digest,
             "rows_in_table": table.num_rows_full,
             "rows_used": len(table.y),
             "columns": table.X.shape[1],
             "classes": table.num_classes,
+            "rows_per_class": {str(label): int(count) for label, count in zip(labels, counts, strict=True)},
         },
-        "protocol": {
+        protocol={
             "outer_folds": settings.folds,
             "repeats": settings.repeats,
             "inner_folds": INNER_FOLDS,
-            "components": num_components,
+            "components": results.num_components,
             "C": C_GRID,
             "bandwidth_over_scale_rule": BANDWIDTH_FACTORS,
             "gamma": GAMMA_GRID,
         },
-        "models": [_model(outcome) for outcome in outcomes],
-        "seconds": seconds,
-        "versions": {name: version(name) for name in _VERSIONED},
-        "machine": {
+        seeds={"folds and sample": settings.seed, "PCA": PCA_SEED, "transpiler": _SEED_TRANSPILER},
+        models=[_model(outcome) for outcome in results.outcomes],
+        versions={name: version(name) for name in _VERSIONED},
+        machine={
             "python": platform.python_version(),
             "system": platform.platform(),
             "processor": platform.machine(),
             "cores": os.cpu_count(),
         },
-    }
-    path.write_text(json.dumps(_finite(record), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    )
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write the record as JSON."""
+    path.write_text(json.dumps(_finite(asdict(record)), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _command(settings: Settings) -> str:
+    """All options, also those left at their defaults: a later version may have others."""
+    options = {name.replace("_", "-"): value for name, value in asdict(settings).items() if value is not None}
+    return shlex.join(
+        ["qkernels", "demo", *(part for name, value in options.items() for part in (f"--{name}", f"{value}"))]
+    )
 
 
 def _model(outcome: Outcome) -> dict[str, object]:
@@ -67,6 +109,7 @@ def _model(outcome: Outcome) -> dict[str, object]:
     return {
         "name": outcome.model.name,
         "feature_map": None if outcome.model.feature_map is None else repr(outcome.model.feature_map),
+        "program_key": outcome.program_key,
         "mean": outcome.scores.mean,
         "std": outcome.scores.std,
         **asdict(outcome.scores),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 from numbers import Integral
 
 import numpy as np
@@ -11,9 +11,7 @@ from numpy.typing import ArrayLike
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.diagnostics._matrices import off_diagonal
-
-RESOLUTION_SIGMAS = 2.0
-"""Entries that spread by less than this many shot-noise sigmas cannot be told apart (arXiv:2208.11060)."""
+from qkernels.programs import RESOLUTION_SIGMAS, shots_to_resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +125,5 @@ def off_diagonal_statistics(
         shots=int(shots),
         shot_sigma=sqrt(one_shot / shots),
         shot_variance=float((entries * (1.0 - entries)).mean()) / shots,
-        shots_needed=RESOLUTION_SIGMAS**2 * one_shot / variance if variance > 0.0 else inf,
+        shots_needed=shots_to_resolve(mean, variance),
     )

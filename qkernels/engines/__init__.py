@@ -1,9 +1,10 @@
 """Engines: who computes it, without any vendor.
 
-- `Engine` is the contract; `Prepared` are states ready for overlaps.
-- `StatevectorEngine`: exact amplitudes. `MPSEngine`: matrix-product states of nearest-neighbour circuits, exact.
+- `Engine` is the contract: overlaps, expectation values, plans. `Prepared` are states ready for overlaps.
+- `StatevectorEngine`: exact amplitudes, and the weights of outcomes. `MPSEngine`: matrix-product states of
+  nearest-neighbour circuits, exact.
 - `AutoEngine`: whichever of the two is cheaper; what ``engine=None`` means everywhere.
-- `set_cache`, `clear_cache`, `cache_info`: the process-wide cache of programs, states and matrices.
+- `set_cache`, `clear_cache`, `cache_info`: the process-wide cache of programs, states, matrices and expectation values.
 """
 
 from qkernels.engines._auto import AutoEngine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -193,6 +193,8 @@ class AutoEngine(Engine):
         diagonal: Diagonal = "auto",
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
+        shots: ArrayLike | None = None,
+        repetition: int = 0,
     ) -> Overlaps:
         """Overlaps k(x, y) = |⟨0|U(y)†U(x)|0⟩|² by the chosen engine, or by the one that prepared X or Y.
 
@@ -206,7 +208,10 @@ class AutoEngine(Engine):
         pairs : array-like of shape (n_pairs, 2), integers, optional
         diagonal : {"auto", True, False}
         need : collection of str
+            Where it holds "weights", `StatevectorEngine` answers: matrix-product states give none.
         orientation : {"canonical", "both"}
+        shots : array-like of shape (n_pairs,), integers >= 1, optional
+        repetition : int >= 0
             All as in `StatevectorEngine.overlaps`.
 
         Returns
@@ -221,10 +226,16 @@ class AutoEngine(Engine):
         BudgetError
             The request fits into `memory_limit` on neither engine; gives both estimates.
         """
-        engine = self._delegate(program, X, Y, theta, pairs, diagonal, need, orientation)
-        return engine.overlaps(
-            program, X, Y, theta=theta, pairs=pairs, diagonal=diagonal, need=need, orientation=orientation
-        )
+        options: dict[str, Any] = {
+            "theta": theta,
+            "pairs": pairs,
+            "diagonal": diagonal,
+            "need": need,
+            "orientation": orientation,
+            "shots": shots,
+            "repetition": repetition,
+        }
+        return self._delegate(program, X, Y, **options).overlaps(program, X, Y, **options)
 
     def expectations(
         self, program: ExpectationProgram, X: ArrayLike, *, theta: ArrayLike | None = None
@@ -249,7 +260,7 @@ class AutoEngine(Engine):
         BudgetError
             The request fits into `memory_limit` on neither engine; gives both estimates.
         """
-        return self._delegate(program, X, None, theta).expectations(program, X, theta=theta)
+        return self._delegate(program, X, theta=theta).expectations(program, X, theta=theta)
 
     def vjp(
         self, program: Program, cotangent: ArrayLike, X: ArrayLike, *, theta: ArrayLike | None = None
@@ -274,7 +285,7 @@ class AutoEngine(Engine):
         UnsupportedCircuitError
             The chosen engine has no gradients.
         """
-        return self._delegate(program, X, None, theta).vjp(program, cotangent, X, theta=theta)
+        return self._delegate(program, X, theta=theta).vjp(program, cotangent, X, theta=theta)
 
     def plan(
         self,
@@ -287,12 +298,14 @@ class AutoEngine(Engine):
         diagonal: Diagonal = "auto",
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
+        shots: ArrayLike | None = None,
+        repetition: int = 0,
     ) -> Plan:
         """The plan of the chosen engine, which it names; where neither fits, the preferred one's with the reason.
 
         Parameters
         ----------
-        program, X, Y, theta, pairs, diagonal, need, orientation
+        program, X, Y, theta, pairs, diagonal, need, orientation, shots, repetition
             As in `StatevectorEngine.plan`.
 
         Returns
@@ -304,16 +317,23 @@ class AutoEngine(Engine):
         InvalidDataError, InvalidParameterError, UnsupportedCircuitError
             As in the chosen engine.
         """
+        options: dict[str, Any] = {
+            "theta": theta,
+            "pairs": pairs,
+            "diagonal": diagonal,
+            "need": need,
+            "orientation": orientation,
+            "shots": shots,
+            "repetition": repetition,
+        }
         plans: dict[str, Plan] = {}
-        for engine in self._candidates(program, X, Y):
-            plan = engine.plan(
-                program, X, Y, theta=theta, pairs=pairs, diagonal=diagonal, need=need, orientation=orientation
-            )
+        for engine in self._candidates(program, X, Y, need=need):
+            plan = engine.plan(program, X, Y, **options)
             if plan.feasible:
                 return plan
             plans[engine._tag] = plan
         preferred = next(iter(plans.values()))
-        return replace(preferred, reason=self._refusal(program, {tag: p.reason for tag, p in plans.items()}))
+        return replace(preferred, reason=self._refusal(program, {tag: p.reason for tag, p in plans.items()}, need))
 
     # The choice -------------------------------------------------------------------------------------------------
 
@@ -322,25 +342,23 @@ class AutoEngine(Engine):
         program: Program,
         X: ArrayLike | Prepared | int,
         Y: ArrayLike | Prepared | int | None = None,
-        theta: ArrayLike | None = None,
-        pairs: ArrayLike | None = None,
-        diagonal: Diagonal = "auto",
-        need: Need = frozenset(),
-        orientation: Orientation = "canonical",
+        **options: Any,
     ) -> StatevectorEngine | MPSEngine:
+        """The engine for a request with these options of `plan`."""
+        need: Need = options.get("need", frozenset())
         reasons: dict[str, str] = {}
-        for engine in self._candidates(program, X, Y):
+        for engine in self._candidates(program, X, Y, need=need):
             if isinstance(X, Prepared) or isinstance(Y, Prepared):
                 return engine
-            plan = engine.plan(
-                program, X, Y, theta=theta, pairs=pairs, diagonal=diagonal, need=need, orientation=orientation
-            )
+            plan = engine.plan(program, X, Y, **options)
             if plan.feasible:
                 return engine
             reasons[engine._tag] = plan.reason
-        raise BudgetError(self._refusal(program, reasons))
+        raise BudgetError(self._refusal(program, reasons, need))
 
-    def _candidates(self, program: Program, *rows: object) -> list[StatevectorEngine | MPSEngine]:
+    def _candidates(
+        self, program: Program, *rows: object, need: Need = frozenset()
+    ) -> list[StatevectorEngine | MPSEngine]:
         """Engines that can answer, the cheaper one first: all that take the circuit, or the one that made the rows."""
         if not isinstance(program, Program):
             raise InvalidParameterError(
@@ -350,7 +368,7 @@ class AutoEngine(Engine):
         made_by = {r.engine for r in rows if isinstance(r, Prepared)}
         if self._mps._tag in made_by:
             return [self._mps]
-        if made_by or refused_gate(program.flat.ops):
+        if made_by or "weights" in need or refused_gate(program.flat.ops):
             return [self._statevector]
         if program.num_qubits > _ALWAYS_STATEVECTOR:
             statevector = statevector_cost(program, single=self.precision == "single")
@@ -358,8 +376,10 @@ class AutoEngine(Engine):
                 return [self._mps, self._statevector]
         return [self._statevector, self._mps]
 
-    def _refusal(self, program: Program, reasons: dict[str, str]) -> str:
+    def _refusal(self, program: Program, reasons: dict[str, str], need: Need = frozenset()) -> str:
         """Why neither engine answers, from the reasons of those that take the circuit, by their tags."""
+        if "weights" in need:  # not a matter of what matrix-product states would take
+            return " ".join(reasons.values())
         state, limit = self._statevector._state_bytes(program), self._statevector._limit
         gate = refused_gate(program.flat.ops)
         if 3 * state <= limit or (gate is None and self._mps._least_bytes(program) <= limit):

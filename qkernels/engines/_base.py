@@ -118,6 +118,8 @@ class Engine(ABC):
         diagonal: Diagonal = "auto",
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
+        shots: ArrayLike | None = None,
+        repetition: int = 0,
     ) -> Overlaps:
         """Overlaps k(x, y) = |⟨0|U(y)†U(x)|0⟩|² for all pairs of rows, or for the given index pairs.
 
@@ -134,10 +136,19 @@ class Engine(ABC):
             Entries of a row with itself. "auto": 1 on noiseless engines, measured on noisy ones; True measures them;
             False takes them as 1.
         need : collection of str
-            What the kernel's corrections require: subset of {"weights", "bits", "diagonal", "orientations"}. Noiseless
-            engines give the last two.
+            What the kernel or its corrections require: subset of {"weights", "bits", "diagonal", "orientations"}.
+            Noiseless engines give the last two, and `StatevectorEngine` gives weights; bits come from engines that run
+            circuits. What is asked for beside the values never changes them.
         orientation : {"canonical", "both"}
-            "both" averages the two orientations of every pair, at shots/2 each.
+            "canonical" prepares the row with the smaller key and undoes the other one. "both" averages the two
+            orientations of every pair, at shots/2 each: values, which differ under noise only, and weights, which
+            differ on all engines. ``need={"orientations"}`` gives both orientations of the values, not of the weights.
+        shots : array-like of shape (n_pairs,), integers >= 1, optional
+            Shots of each pair instead of the engine's; only with `pairs`, on an engine that samples. With
+            ``orientation="both"`` at least 2. The draw of a pair at S shots is the one of an engine with ``shots=S``.
+        repetition : int >= 0
+            Names a series of draws, on an engine that samples. Draws of different repetitions are independent, also
+            for the same pair, shots and seed; 0 is the series that is drawn when nothing is said.
 
         Returns
         -------
@@ -153,13 +164,15 @@ class Engine(ABC):
         UnsupportedCircuitError
             The engine cannot evaluate an instruction of the circuit.
         BudgetError
-            The request does not fit into `memory_limit`; says what would.
+            The request does not fit into `memory_limit`, or weights are asked for more pairs than the engine takes;
+            says what would.
 
         Notes
         -----
-        On noiseless engines: N simulations and one blocked matrix product; duplicate rows are simulated once. With
-        `shots`, entries are Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed):
-        symmetric and the same in any block, order and process.
+        On noiseless engines: N simulations and one blocked matrix product; duplicate rows are simulated once. Weights
+        of outcomes take one more circuit for every unordered pair (and orientation). With `shots`, entries are
+        Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed, repetition): symmetric
+        and the same in any block, order and process; weights are multinomial in the same way.
         """
 
     @abstractmethod
@@ -177,7 +190,7 @@ class Engine(ABC):
         Returns
         -------
         Expectations
-            `values` of shape (n_samples, n_observables).
+            `values` of shape (n_samples, n_observables). Arrays come from the cache and are read-only.
 
         Raises
         ------
@@ -208,12 +221,14 @@ class Engine(ABC):
         diagonal: Diagonal = "auto",
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
+        shots: ArrayLike | None = None,
+        repetition: int = 0,
     ) -> Plan:
         """What a request would do; nothing is evaluated.
 
         Parameters
         ----------
-        program, theta, pairs, diagonal, need, orientation
+        program, theta, pairs, diagonal, need, orientation, shots, repetition
             As in `overlaps`.
         X, Y : array-like, or int
             Data, or row counts (then duplicates are unknown and not counted out).

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qkernels.engines._base import Diagonal, Prepared
+import numpy as np
+
+from qkernels.engines._base import Diagonal, Orientation, Prepared
 from qkernels.engines._draw import Draw
-from qkernels.programs import ExpectationProgram, Program
+from qkernels.programs import ExpectationProgram, OverlapProgram, Program
 
 __all__ = ["Footprint", "Request"]
 
@@ -15,6 +17,9 @@ _IN_TRANSIT = 1.5
 
 _SAMPLED_EXTRA = 20
 """Bytes per sampled entry beside its value: standard error, shots, and masks of known entries."""
+
+_PAIR_INDEX = 96
+"""Bytes for every pair whose outcomes are weighed: its rows, their keys and order, and the entry of weight 0."""
 
 _SHORT_STRIPE = 256
 """Rows of the short stripe that is held against a long one while states are streamed."""
@@ -33,6 +38,9 @@ class Request:
         Where single pairs are asked for.
     draw : Draw
     diagonal : {"auto", True, False}
+    orientation : {"canonical", "both"}
+    weights : bool
+        Whether outcomes are weighed too.
     """
 
     program: Program
@@ -41,6 +49,8 @@ class Request:
     num_pairs: int | None
     draw: Draw
     diagonal: Diagonal = "auto"
+    orientation: Orientation = "canonical"
+    weights: bool = False
 
     @property
     def num_states(self) -> int:
@@ -66,10 +76,35 @@ class Request:
         """Total shots."""
         if self.draw.shots is None:
             return 0
-        if isinstance(self.program, ExpectationProgram):
+        if isinstance(self.program, ExpectationProgram) and isinstance(self.draw.shots, int):
             labels = {label for terms in self.program.terms for label, _ in terms if set(label) != {"I"}}
             return len(self.a.keys) * len(labels) * self.draw.shots
-        return self.entries * self.draw.total_shots
+        if self.num_pairs is not None:
+            return int(np.broadcast_to(self.draw.total_shots, self.num_pairs).sum())
+        return int(self.entries * self.draw.total_shots)
+
+    @property
+    def weighed_pairs(self) -> int:
+        """Pairs whose outcomes are weighed."""
+        if not self.weights:
+            return 0
+        n = len(self.a.keys)
+        if self.num_pairs is not None:
+            return self.num_pairs
+        return n * (n - 1) // 2 if self.b is None else n * len(self.b.keys)
+
+    @property
+    def num_weighed(self) -> int:
+        """Circuits U(y)†U(x)|0⟩ that this takes: one for each pair and orientation."""
+        return self.weighed_pairs * (2 if self.orientation == "both" else 1)
+
+    @property
+    def weights_shape(self) -> tuple[int, ...]:
+        """Of the weights over distinct rows, or over pairs."""
+        classes = self.program.num_patches + 1 if isinstance(self.program, OverlapProgram) else 0
+        if self.num_pairs is not None:
+            return self.num_pairs, classes
+        return len(self.a.keys), len((self.b or self.a).keys), classes
 
     @property
     def result_bytes(self) -> int:
@@ -81,12 +116,17 @@ class Request:
         per_entry = 8 * self.draw.num_values
         if self.draw.shots is not None:
             per_entry += _SAMPLED_EXTRA + (8 if self.draw.num_values == 2 else 0)
+        entry = 8 * self.draw.num_values  # while distinct rows are filled in
+        if self.weights:
+            per_entry += 8 * self.weights_shape[-1]
+            entry += 8 * self.weights_shape[-1]
+        index = self.weighed_pairs * _PAIR_INDEX
         if self.num_pairs is not None:
-            return self.num_pairs * (per_entry + 32)
+            return self.num_pairs * (per_entry + 32) + index
         total = self.a.num_samples * other.num_samples * per_entry
         if self.a.inverse is not None or other.inverse is not None:  # distinct rows first, then all rows
-            total += len(self.a.keys) * len(other.keys) * 8 * self.draw.num_values
-        return total
+            total += len(self.a.keys) * len(other.keys) * entry
+        return total + index
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The process-wide cache: compiled programs, prepared states, finished matrices; keyed by content, bounded in bytes.
+"""The process-wide cache: compiled programs, states, finished results; keyed by content, bounded in bytes.
 
 It is never part of an engine or a pickle: engines are cloned, copied to workers and compared, and an instance cache
 would miss each time. Worker processes of one parent share their finished matrices through `_shared_store`.
@@ -7,12 +7,12 @@ would miss each time. Worker processes of one parent share their finished matric
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from qkernels._errors import InvalidParameterError
 
@@ -36,7 +36,11 @@ class CacheInfo:
     hits, misses : int
         Look-ups since the start of the process or the last `clear_cache`.
     evaluated_matrices : int
-        Kernel matrices that were really computed in this process (not found in a cache).
+        Kernel matrices (or lists of pairs) that were really computed in this process, not found in a cache.
+    evaluated_weights : int
+        The same for outcome weights, which are computed beside their matrix.
+    evaluated_expectations : int
+        The same for tables of expectation values.
     """
 
     entries: int
@@ -45,6 +49,8 @@ class CacheInfo:
     hits: int
     misses: int
     evaluated_matrices: int
+    evaluated_weights: int = 0
+    evaluated_expectations: int = 0
 
 
 class ContentCache:
@@ -55,7 +61,8 @@ class ContentCache:
         self._in_flight: dict[Hashable, tuple[threading.Lock, int]] = {}
         self._lock = threading.Lock()
         self.max_bytes = max_bytes
-        self.nbytes = self.hits = self.misses = self.evaluated_matrices = 0
+        self.nbytes = self.hits = self.misses = 0
+        self.evaluated: Counter[str] = Counter()
 
     def get(self, key: Hashable) -> object | None:
         """The stored value, or None."""
@@ -94,12 +101,13 @@ class ContentCache:
         """Forget everything, the counters too."""
         with self._lock:
             self._entries.clear()
-            self.nbytes = self.hits = self.misses = self.evaluated_matrices = 0
+            self.nbytes = self.hits = self.misses = 0
+            self.evaluated.clear()
 
-    def count_evaluation(self) -> None:
-        """Note that one kernel matrix was really computed."""
+    def count(self, kind: Literal["matrices", "weights", "expectations"]) -> None:
+        """Note that one result of this kind was really computed."""
         with self._lock:
-            self.evaluated_matrices += 1
+            self.evaluated[kind] += 1
 
     @contextmanager
     def computing(self, key: Hashable) -> Iterator[None]:
@@ -171,5 +179,12 @@ def cache_info() -> CacheInfo:
     CacheInfo
     """
     return CacheInfo(
-        len(CACHE._entries), CACHE.nbytes, CACHE.max_bytes, CACHE.hits, CACHE.misses, CACHE.evaluated_matrices
+        entries=len(CACHE._entries),
+        nbytes=CACHE.nbytes,
+        max_bytes=CACHE.max_bytes,
+        hits=CACHE.hits,
+        misses=CACHE.misses,
+        evaluated_matrices=CACHE.evaluated["matrices"],
+        evaluated_weights=CACHE.evaluated["weights"],
+        evaluated_expectations=CACHE.evaluated["expectations"],
     )

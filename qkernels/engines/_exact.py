@@ -9,23 +9,27 @@ from __future__ import annotations
 import hashlib
 import secrets
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkernels._errors import BudgetError, InvalidDataError, InvalidParameterError
 from qkernels.engines import _shared_store
+from qkernels.engines._answer import answer
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
 from qkernels.engines._blockwise import Side, fill, ranges
 from qkernels.engines._budget import Footprint, Request
 from qkernels.engines._cache import CACHE
 from qkernels.engines._draw import Draw
+from qkernels.engines._expectations import combine, pauli_labels, sample_paulis
 from qkernels.engines._memory import MemoryLimit, resolve_memory_limit
+from qkernels.engines._options import check_options, check_shots
 from qkernels.engines._parallel import run_tasks
-from qkernels.engines._rows import as_scalars, bind_rows, check_pairs, equal_rows, theta_digest
+from qkernels.engines._rows import as_scalars, bind_rows, check_pairs, theta_digest
+from qkernels.engines._weights import PairList, too_many_circuits, weigh
 from qkernels.programs import (
     ExpectationProgram,
     Expectations,
@@ -35,14 +39,9 @@ from qkernels.programs import (
     Program,
     format_bytes,
     is_count,
-    sample_frequencies,
-    single_uniforms,
-    wilson_stderr,
 )
 
 __all__ = ["ExactEngine"]
-
-_NEEDS = frozenset({"diagonal", "orientations"})
 
 _CHUNK_BYTES = 1 << 20
 """States gathered at once on either side of single pairs."""
@@ -52,6 +51,9 @@ Values = NDArray[np.float64]
 
 class ExactEngine(Engine):
     """Base of the noiseless engines (abstract): a subclass evolves states and multiplies them."""
+
+    _available: ClassVar[frozenset[str]] = frozenset({"diagonal", "orientations"})
+    """What `need` may ask for."""
 
     def __init__(
         self, *, shots: int | None = None, seed: int | None = None, memory_limit: MemoryLimit = "auto"
@@ -101,6 +103,10 @@ class ExactEngine(Engine):
     @abstractmethod
     def _work_bytes(self, program: Program) -> int:
         """Bytes of work space beside states and results."""
+
+    def _weighing_bytes(self, program: Program) -> int:
+        """Bytes of work space beside those where outcomes are weighed."""
+        return 0
 
     @abstractmethod
     def _evolve(self, compiled: Any, angles: NDArray[np.float64]) -> Any:
@@ -195,29 +201,66 @@ class ExactEngine(Engine):
         diagonal: Diagonal = "auto",
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
+        shots: ArrayLike | None = None,
+        repetition: int = 0,
     ) -> Overlaps:
-        self._check_options(diagonal, need, orientation)
         if not isinstance(program, OverlapProgram):
             raise InvalidParameterError(f"program of overlaps must be an OverlapProgram, got {type(program).__name__}.")
-        a, b = self._sides(program, X, Y, theta)
-        index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
-        draw = Draw.of(self.shots, self.seed, orientation)
-        request = Request(program, a, b, None if index is None else len(index), draw, diagonal)
+        request, index = self._request(
+            program, *self._sides(program, X, Y, theta), pairs, diagonal, need, orientation, shots, repetition
+        )
         footprint = self._footprint(request)
-        if not footprint.feasible:
-            raise BudgetError(self._too_large(program, footprint))
-        if index is not None:
-            frequencies = self._evaluate_pairs(program, a, b or a, index, draw, footprint)
+        if reason := self._refusal(request, footprint):
+            raise BudgetError(reason)
+        if index is None:
+            frequencies = self._cached("matrix", request, lambda: self._evaluate(request, footprint))
         else:
-            key = ("matrix", self._tag, program.key, a.digest, b and b.digest, draw)
+            frequencies = self._evaluate_pairs(request, index, footprint)
+        weights = None
+        if request.weights:
 
-            def evaluate() -> Values:
-                values = _shared_store.share(repr(key), lambda: self._evaluate(program, a, b, draw, footprint))
-                values.setflags(write=False)
-                return values
+            def outcomes() -> Values:
+                CACHE.count("weights")
+                return weigh(request, frequencies, index, lambda listed: self._weigh(listed, request, footprint))
 
-            frequencies = CACHE.compute(key, evaluate, lambda v: v.nbytes)
-        return self._answer(frequencies, request, index, need)
+            weights = self._cached("weights", request, outcomes) if index is None else outcomes()
+        return answer(request, frequencies, weights, index, need, repr(self))
+
+    def _request(
+        self,
+        program: Program,
+        a: Prepared,
+        b: Prepared | None,
+        pairs: ArrayLike | None,
+        diagonal: Diagonal,
+        need: Need,
+        orientation: Orientation,
+        shots: ArrayLike | None,
+        repetition: int,
+    ) -> tuple[Request, NDArray[np.intp] | None]:
+        """A request with its options checked, and its pairs as indices."""
+        owner = type(self).__name__
+        check_options(diagonal, need, orientation, available=self._available, owner=owner, shots=self.shots)
+        index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
+        num_pairs = None if index is None else len(index)
+        asked = check_shots(shots, repetition, num_pairs, orientation, owner=owner, engine_shots=self.shots)
+        draw = Draw.of(asked, self.seed, orientation, int(repetition))
+        weights = "weights" in need and isinstance(program, OverlapProgram)
+        return Request(program, a, b, num_pairs, draw, diagonal, orientation, weights), index
+
+    def _cached(self, kind: str, request: Request, evaluate: Callable[[], Values]) -> Values:
+        """A result over whole matrices, read-only: from this process, from a sibling worker, or evaluated."""
+        program, a, b = request.program, request.a, request.b
+        key: tuple[Hashable, ...] = (kind, self._tag, program.key, a.digest, b and b.digest, request.draw)
+        if kind == "weights":
+            key = (*key, request.orientation)
+
+        def compute() -> Values:
+            values = _shared_store.share(repr(key), evaluate)
+            values.setflags(write=False)
+            return values
+
+        return CACHE.compute(key, compute, lambda v: v.nbytes)
 
     def _sides(
         self, program: Program, X: ArrayLike | Prepared, Y: ArrayLike | Prepared | None, theta: ArrayLike | None
@@ -231,11 +274,10 @@ class ExactEngine(Engine):
             )
         return a, b
 
-    def _evaluate(
-        self, program: OverlapProgram, a: Prepared, b: Prepared | None, draw: Draw, footprint: Footprint
-    ) -> Values:
+    def _evaluate(self, request: Request, footprint: Footprint) -> Values:
         """The matrix over distinct rows by blocks, then expanded to all rows."""
-        CACHE.count_evaluation()
+        CACHE.count("matrices")
+        program, a, b, draw = request.program, request.a, request.b, request.draw
         other = a if b is None else b
         out = np.empty((2, len(a.keys), len(other.keys)) if draw.both else (len(a.keys), len(other.keys)))
         rows = self._block_rows(program)
@@ -264,7 +306,7 @@ class ExactEngine(Engine):
     def _stream(
         self,
         out: Values,
-        program: OverlapProgram,
+        program: Program,
         a: Prepared,
         b: Prepared | None,
         draw: Draw,
@@ -290,17 +332,10 @@ class ExactEngine(Engine):
         states = self._evolve(compiled, bound.angles[rows]) if bound.data is None else self._select(bound.data, rows)
         return Side(rows.start, bound.keys[rows], states)
 
-    def _evaluate_pairs(
-        self,
-        program: OverlapProgram,
-        a: Prepared,
-        b: Prepared,
-        pairs: NDArray[np.intp],
-        draw: Draw,
-        footprint: Footprint,
-    ) -> Values:
+    def _evaluate_pairs(self, request: Request, pairs: NDArray[np.intp], footprint: Footprint) -> Values:
         """Single pairs: only rows that occur in a pair of different rows are evolved, some at a time."""
-        CACHE.count_evaluation()
+        CACHE.count("matrices")
+        program, a, b, draw = request.program, request.a, request.b or request.a, request.draw
         i = pairs[:, 0] if a.inverse is None else a.inverse[pairs[:, 0]]
         j = pairs[:, 1] if b.inverse is None else b.inverse[pairs[:, 1]]
         values = np.ones((2, len(pairs)) if draw.both else (len(pairs),))
@@ -314,10 +349,10 @@ class ExactEngine(Engine):
             chunks = [(c,) for c in ranges(len(where), self._pair_chunk(program))]
 
             def chunk(
-                c: slice, left: Side = left, right: Side = right, ii: Any = ii, jj: Any = jj
+                c: slice, left: Side = left, right: Side = right, ii: Any = ii, jj: Any = jj, where: Any = where
             ) -> Values:  # defaults bind the values of this round
                 p = self._pair_values(left.states, ii[c], right.states, jj[c])
-                return draw(p, left.keys[ii[c]], right.keys[jj[c]])
+                return draw.at(where[c])(p, left.keys[ii[c]], right.keys[jj[c]])
 
             for (c,), found in zip(chunks, run_tasks(chunk, chunks), strict=True):
                 values[..., where[c]] = found
@@ -331,48 +366,11 @@ class ExactEngine(Engine):
         states = self._evolve(self._compiled(program), bound.angles[distinct])
         return Side(0, bound.keys[distinct], states), position
 
-    def _answer(self, frequencies: Values, request: Request, pairs: NDArray[np.intp] | None, need: Need) -> Overlaps:
-        draw, diagonal = request.draw, request.diagonal
-        how = {True: "sampled", False: "filled with 1", "auto": "1 without noise"}[diagonal]
-        info: dict[str, str | int | float | bool] = {"engine": repr(self), "program": request.program.key}
-        if draw.shots is None:
-            info["diagonal"] = how if diagonal is not True else "1 without noise"
-            orientations = np.stack([frequencies, frequencies]) if "orientations" in need else None
-            return Overlaps(frequencies, orientations=orientations, info=info)
-        values = frequencies.mean(axis=0) if draw.both else frequencies
-        stderr = wilson_stderr(values, draw.total_shots)
-        num_shots = np.full(values.shape, draw.total_shots, dtype=np.int64)
-        if diagonal is not True:
-            known = equal_rows(request.a, request.b, pairs)
-            stderr[known] = 0.0
-            num_shots[known] = 0
-        info |= {"diagonal": how, "seed": draw.seed, "shots": draw.total_shots}
-        orientations = frequencies if "orientations" in need else None
-        return Overlaps(values, stderr, num_shots, orientations=orientations, info=info)
-
-    def _check_options(self, diagonal: Diagonal, need: Need, orientation: Orientation) -> None:
-        owner = type(self).__name__
-        if not (diagonal is True or diagonal is False or (isinstance(diagonal, str) and diagonal == "auto")):
-            raise InvalidParameterError(f"diagonal must be 'auto', True or False, got {diagonal!r}.")
-        if isinstance(need, str):
-            raise InvalidParameterError(f"need must be a set of names such as {{{need!r}}}, got the string {need!r}.")
-        if unknown := sorted(set(need) - _NEEDS):
-            raise InvalidParameterError(
-                f"need={unknown} is not available from {owner}, which gives {sorted(_NEEDS)}. Measured bits and "
-                "weights come from engines that run circuits."
-            )
-        if orientation not in ("canonical", "both"):
-            raise InvalidParameterError(f"orientation must be 'canonical' or 'both', got {orientation!r}.")
-        if "orientations" in need and orientation != "both" and self.shots is not None:
-            raise InvalidParameterError(
-                "need={'orientations'} of sampled values takes orientation='both'; got 'canonical', which draws each "
-                "pair once."
-            )
-        if orientation == "both" and self.shots is not None and self.shots < 2:
-            raise InvalidParameterError(
-                f"orientation='both' splits the shots over two circuits: shots of {owner} must be >= 2, "
-                f"got {self.shots}."
-            )
+    def _weigh(
+        self, pairs: PairList, request: Request, footprint: Footprint
+    ) -> Iterator[tuple[NDArray[np.intp], Values]]:
+        """Flat positions and outcome weights of pairs, tile by tile; where `need` may ask for them."""
+        raise NotImplementedError
 
     # Expectations -----------------------------------------------------------------------------------------------
 
@@ -384,35 +382,30 @@ class ExactEngine(Engine):
                 f"program of expectations must be an ExpectationProgram, got {type(program).__name__}."
             )
         bound = self._bind(program, X, theta, "X")
-        footprint = self._footprint(Request(program, bound, None, None, Draw.of(self.shots, self.seed, "canonical")))
-        if not footprint.feasible:
-            raise BudgetError(self._too_large(program, footprint))
-        terms = program.terms
-        labels = sorted({label for t in terms for label, _ in t})
+        request = Request(program, bound, None, None, Draw.of(self.shots, self.seed, "canonical"))
+        footprint = self._footprint(request)
+        if reason := self._refusal(request, footprint):
+            raise BudgetError(reason)
+        found = self._cached("expectations", request, lambda: self._observe(program, bound, footprint))
+        info: dict[str, str | int | float | bool] = {"engine": repr(self), "program": program.key}
+        if self.shots is None:
+            return Expectations(found[0], info=info)
+        return Expectations(found[0], found[1], self.shots, info | {"seed": self.seed})
+
+    def _observe(self, program: ExpectationProgram, bound: Prepared, footprint: Footprint) -> Values:
+        """Values and, with shots, standard errors: shape (1 or 2, n_samples, n_observables)."""
+        CACHE.count("expectations")
+        labels = pauli_labels(program)
         if footprint.fits_whole:
             paulis = self._pauli_values(self._with_states(program, bound).data, labels)
         else:
             stripes = ranges(len(bound.keys), footprint.rows_in_memory - 1)
             paulis = np.concatenate([self._pauli_values(self._side(program, bound, s).states, labels) for s in stripes])
-        variances = np.zeros_like(paulis)
+        variances = None
         if self.shots is not None:
-            for k, label in enumerate(labels):
-                if set(label) != {"I"}:
-                    u = single_uniforms(bound.keys, self.seed, f"{label},shots={self.shots}")
-                    frequency = sample_frequencies(0.5 + 0.5 * paulis[:, k], u, self.shots)
-                    paulis[:, k] = 2.0 * frequency - 1.0
-                    variances[:, k] = (2.0 * wilson_stderr(frequency, self.shots)) ** 2
-        coefficients = np.zeros((len(labels), len(terms)))
-        for k, observable in enumerate(terms):
-            for label, c in observable:
-                coefficients[labels.index(label), k] += c
-        values, stderr = paulis @ coefficients, np.sqrt(variances @ coefficients**2)
-        if bound.inverse is not None:
-            values, stderr = values[bound.inverse], stderr[bound.inverse]
-        info: dict[str, str | int | float | bool] = {"engine": repr(self), "program": program.key}
-        if self.shots is None:
-            return Expectations(values, info=info)
-        return Expectations(values, stderr, self.shots, info | {"seed": self.seed})
+            paulis, variances = sample_paulis(paulis, labels, bound.keys, self.shots, self.seed)
+        found = combine(program, paulis, variances)
+        return found if bound.inverse is None else found[:, bound.inverse]
 
     # Memory and plans -------------------------------------------------------------------------------------------
 
@@ -426,7 +419,7 @@ class ExactEngine(Engine):
         self._check(program)
         return Footprint(
             state=self._state_bytes(program),
-            work=self._work_bytes(program),
+            work=self._work_bytes(program) + (self._weighing_bytes(program) if request.weights else 0),
             limit=self._limit,
             result=request.result_bytes,
             num_states=request.num_states,
@@ -443,16 +436,16 @@ class ExactEngine(Engine):
         diagonal: Diagonal = "auto",
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
+        shots: ArrayLike | None = None,
+        repetition: int = 0,
     ) -> Plan:
-        self._check_options(diagonal, need, orientation)
         if not isinstance(program, Program):
             raise InvalidParameterError(f"program of plan must be a program, got {type(program).__name__}.")
         a = self._row_source(program, X, theta, "X")
         b = None if Y is None else self._row_source(program, Y, theta, "Y")
-        index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
-        draw = Draw.of(self.shots, self.seed, orientation)
-        request = Request(program, a, b, None if index is None else len(index), draw, diagonal)
+        request, index = self._request(program, a, b, pairs, diagonal, need, orientation, shots, repetition)
         footprint = self._footprint(request)
+        reason = self._refusal(request, footprint)
         if index is None and isinstance(program, OverlapProgram):
             circuits = footprint.simulations(len(a.keys), None if b is None else len(b.keys))
         else:
@@ -460,13 +453,13 @@ class ExactEngine(Engine):
         return Plan(
             engine=repr(self),
             num_qubits=program.num_qubits,
-            circuits=circuits,
+            circuits=circuits + request.num_weighed,
             entries=request.entries,
             shots=request.shots,
             memory_bytes=footprint.whole if footprint.fits_whole else max(footprint.smallest, footprint.limit),
             memory_limit_bytes=footprint.limit,
-            feasible=footprint.feasible,
-            reason="" if footprint.feasible else self._too_large(program, footprint),
+            feasible=not reason,
+            reason=reason,
         )
 
     def _row_source(self, program: Program, X: ArrayLike | int, theta: ArrayLike | None, name: str) -> Prepared:
@@ -477,6 +470,12 @@ class ExactEngine(Engine):
             raise InvalidDataError(f"{name} as a row count must be >= 1, got {X!r}.")
         keys = np.broadcast_to(np.zeros(2, dtype=np.uint64), (count, 2))
         return Prepared(program.key, self._tag, "", "", keys, None, np.empty((0, 0)), None, 0)
+
+    def _refusal(self, request: Request, footprint: Footprint) -> str:
+        """Why a request is not evaluated; "" where it is."""
+        if reason := too_many_circuits(request, type(self).__name__):
+            return reason
+        return "" if footprint.feasible else self._too_large(request.program, footprint)
 
     def _too_large(self, program: Program, footprint: Footprint) -> str:
         return (

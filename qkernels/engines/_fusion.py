@@ -15,7 +15,7 @@ from typing import Literal
 from qkernels.circuits import DIAGONAL_PARITIES, FlatOp
 from qkernels.engines._phase_run import PhaseRun
 
-__all__ = ["Item", "Node", "Wide", "schedule"]
+__all__ = ["Item", "Node", "Wide", "schedule", "without_trailing_constants"]
 
 RunMode = Literal["full", "diagonal", "none"]
 
@@ -99,7 +99,7 @@ def schedule(ops: Sequence[FlatOp], num_qubits: int, *, drop_trailing: bool) -> 
     """
     ops = [op for op in ops if not op.is_directive]
     if drop_trailing:
-        ops = _without_trailing_constants(ops, num_qubits)
+        ops = without_trailing_constants(ops, num_qubits)
     best: tuple[float, list[Item]] | None = None
     modes: tuple[RunMode, ...] = ("full", "diagonal", "none")
     for mode in modes:
@@ -125,7 +125,8 @@ def _widths(num_qubits: int) -> list[tuple[int, int]]:
     return list(itertools.product((3, 4, 5), sample))
 
 
-def _without_trailing_constants(ops: Sequence[FlatOp], num_qubits: int) -> list[FlatOp]:
+def without_trailing_constants(ops: Sequence[FlatOp], num_qubits: int) -> list[FlatOp]:
+    """The gates without those after which nothing depends on data."""
     kept: list[FlatOp] = []
     blocked = [False] * num_qubits
     for op in reversed(ops):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qkernels._errors import UnsupportedCircuitError
 from qkernels.engines._blocks import GateTable, block_matrix
-from qkernels.engines._fusion import Node, _without_trailing_constants
+from qkernels.engines._fusion import Node, without_trailing_constants
 from qkernels.engines._mps_blocks import Block, gather_blocks, refused_gate
 from qkernels.engines._mps_steps import Diagonal, Local, Pair, PhaseTable, Push, Side, Step, operator_tensors
 from qkernels.engines._phase_run import CONSTANT, PhaseRun
@@ -100,7 +100,7 @@ def compile_mps(program: Program) -> CompiledMPS:
     ops = [op for op in flat.ops if not op.is_directive]
     overlap = isinstance(program, OverlapProgram)
     if overlap:  # a constant end cancels in U(y)†U(x)
-        ops = _without_trailing_constants(ops, flat.num_qubits)
+        ops = without_trailing_constants(ops, flat.num_qubits)
     builder = _Builder(flat.num_qubits, len(flat.angles))
     for block in gather_blocks(ops):
         builder.add(block)

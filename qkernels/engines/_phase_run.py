@@ -12,13 +12,14 @@ vector of phases per sample. (Amy, Maslov, Mosca, Roetteler 2013, arXiv:1206.075
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkernels.circuits import DIAGONAL_PARITIES, FlatOp
 
-__all__ = ["PhaseRun"]
+__all__ = ["PhaseRun", "parity", "signs"]
 
 _PERMUTATIONS = {"x", "cx", "swap", "y", "dcx", "iswap"}
 
@@ -126,6 +127,12 @@ def parity(values: NDArray[np.int64]) -> NDArray[np.int64]:
     for shift in (32, 16, 8, 4, 2, 1):
         v ^= v >> shift
     return v & 1
+
+
+def signs(masks: Sequence[int], num_bits: int) -> NDArray[np.float64]:
+    """(−1)^(mask·b) for all basis states b, shape (n_masks, 2**num_bits)."""
+    b = np.arange(1 << num_bits)
+    return np.stack([1.0 - 2.0 * parity(b & mask) for mask in masks])
 
 
 def _is_diagonal(matrix: NDArray[np.complex128]) -> bool:

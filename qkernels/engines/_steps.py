@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from qkernels.engines._arrays import Array, Workspace, complex_dtype, rotate, sincos
 from qkernels.engines._blocks import Matrices, block_matrix, real_if_possible
 from qkernels.engines._fusion import Item, Node, Wide, choose_split, is_real_block
-from qkernels.engines._phase_run import CONSTANT, PhaseRun, parity
+from qkernels.engines._phase_run import CONSTANT, PhaseRun, signs
 
 __all__ = ["Step", "Tile", "plan_steps"]
 
@@ -155,6 +155,7 @@ class Block(Step):
             matrix = tile.array(self._matrix)
         else:
             blocks = block_matrix(self._node, self._qubits, tile.gates)
+            blocks = blocks[0] if len(blocks) == 1 else blocks  # one row of angles for all states
             matrix = tile.array(blocks.real if self._real else blocks)
         dim, left, right = matrix.shape[-1], self._left, self._right
         if self._end == "middle" or (self._end == "front" and left == 1):
@@ -211,7 +212,7 @@ class PhaseStep(Step):
             for slot, value in weight.items():
                 weights[slots.index(slot) if slot != CONSTANT else -1, row, column] += value
         self._slots = np.asarray(slots, dtype=np.intp)
-        z_high, z_low = _signs(highs, n - low), _signs(lows, low)
+        z_high, z_low = signs(highs, n - low), signs(lows, low)
         self._num_lows = len(lows)
         if self._crossing:
             self._weights = weights.reshape(len(slots) + 1, -1)
@@ -236,27 +237,29 @@ class PhaseStep(Step):
         xp = tile.xp
         columns = np.concatenate([tile.angles[:, self._slots], np.ones((len(tile.angles), 1))], axis=1)
         angles = tile.array(columns)
-        n = angles.shape[0]
+        n = max(angles.shape[0], state.shape[0])
         if tile.workspace is None:
             cosine, sine = self._factors(angles, tile)
             state = rotate(xp, state, cosine, sine, None)
             return state if self._gather is None else xp.take(state, xp.asarray(self._gather), axis=1)
         out = tile.workspace.take((n, state.shape[1]), complex_dtype(np, tile.dtype))
         rows = max(1, _PHASE_CHUNK >> self._num_bits)
-        kept = None
+        one_row = angles.shape[0] == 1  # its factors serve all states
+        kept, first = None, True
         if self._shared is not None:
             first = self._shared not in tile.factors
-            kept = tile.factors.setdefault(
-                self._shared, (np.empty(out.shape, tile.dtype), np.empty(out.shape, tile.dtype))
-            )
+            shape = (angles.shape[0], state.shape[1])
+            kept = tile.factors.setdefault(self._shared, (np.empty(shape, tile.dtype), np.empty(shape, tile.dtype)))
         for start in range(0, n, rows):  # in parts that stay in the cache through all passes
             part = slice(start, start + rows)
-            if kept is None:
-                cosine, sine = self._factors(angles[part], tile)
-            else:
-                cosine, sine = kept[0][part], kept[1][part]
-                if first:
-                    cosine[...], sine[...] = self._factors(angles[part], tile)
+            own = slice(None) if one_row else part
+            fresh = first and (start == 0 or not one_row)
+            if kept is not None:
+                cosine, sine = kept[0][own], kept[1][own]
+                if fresh:
+                    cosine[...], sine[...] = self._factors(angles[own], tile)
+            elif fresh:
+                cosine, sine = self._factors(angles[own], tile)
             rotate(np, state if state.shape[0] == 1 else state[part], cosine, sine, out[part])
         if self._gather is None:
             return out
@@ -288,11 +291,6 @@ class PhaseStep(Step):
 
 def _remap(mask: int, bit: dict[int, int]) -> int:
     return sum(1 << position for q, position in bit.items() if mask >> q & 1)
-
-
-def _signs(masks: Sequence[int], num_bits: int) -> NDArray[np.float64]:
-    b = np.arange(1 << num_bits)
-    return np.stack([1.0 - 2.0 * parity(b & mask) for mask in masks])
 
 
 def _basis_states(bit: dict[int, int], n: int) -> NDArray[np.intp]:
@@ -351,8 +349,14 @@ def _prefer_repeated(beam: _Beam, signature: _Signature, seen: dict[_Signature, 
     return {k: (cost + (0.0 if k == earlier else _AGAIN_COST), history) for k, (cost, history) in beam.items()}
 
 
-def plan_steps(items: Sequence[Item], num_qubits: int) -> tuple[list[Step], Layout]:
+def plan_steps(items: Sequence[Item], start: Layout) -> tuple[list[Step], Layout]:
     """Steps of a schedule, with layouts chosen together by a beam search over where every block leaves its qubits.
+
+    Parameters
+    ----------
+    items : sequence of Node or Wide
+    start : tuple of int
+        The layout of the first state, most significant bit first.
 
     Returns
     -------
@@ -360,7 +364,6 @@ def plan_steps(items: Sequence[Item], num_qubits: int) -> tuple[list[Step], Layo
     layout : tuple of int
         The layout of the final state, most significant bit first.
     """
-    start: Layout = tuple(reversed(range(num_qubits)))
     beam: _Beam = {start: (0.0, ())}
     seen: dict[_Signature, Layout] = {}
     for item in items:

@@ -2,16 +2,41 @@
 
 - `QuantumKernelSVC` (`QSVC`): classification.
 - `QuantumKernelSVR` (`QSVR`), `QuantumKernelRidge`: regression.
+- `QuantumKernelPCA`: components; `QuantumSpectralClustering`: clusters; `QuantumOneClassSVM`: outliers.
+- `QuantumLabelPropagation`: classification from few labels.
+- `QuantumGaussianProcessClassifier`, `QuantumGaussianProcessRegressor`: probabilities and standard deviations;
+  `GPKernel`: a quantum kernel inside scikit-learn's own Gaussian processes.
 
 All take ``kernel=`` a `FidelityKernel`, None, a qiskit-machine-learning ``BaseKernel``, a callable k(X, Y), or
-``"precomputed"``. Samples of weight 0 are dropped before the kernel is evaluated.
+``"precomputed"`` (Gaussian processes do not take the last). Where there are sample weights, samples of weight 0 are
+dropped before the kernel is evaluated.
 """
 
+from qkernels.estimators._gp_classifier import QuantumGaussianProcessClassifier
+from qkernels.estimators._gp_kernel import GPKernel
+from qkernels.estimators._gp_regressor import QuantumGaussianProcessRegressor
+from qkernels.estimators._label_propagation import QuantumLabelPropagation
+from qkernels.estimators._one_class import QuantumOneClassSVM
+from qkernels.estimators._pca import QuantumKernelPCA
 from qkernels.estimators._ridge import QuantumKernelRidge
+from qkernels.estimators._spectral_clustering import QuantumSpectralClustering
 from qkernels.estimators._svc import QuantumKernelSVC
 from qkernels.estimators._svr import QuantumKernelSVR
 
 QSVC = QuantumKernelSVC
 QSVR = QuantumKernelSVR
 
-__all__ = ["QSVC", "QSVR", "QuantumKernelRidge", "QuantumKernelSVC", "QuantumKernelSVR"]
+__all__ = [
+    "QSVC",
+    "QSVR",
+    "GPKernel",
+    "QuantumGaussianProcessClassifier",
+    "QuantumGaussianProcessRegressor",
+    "QuantumKernelPCA",
+    "QuantumKernelRidge",
+    "QuantumKernelSVC",
+    "QuantumKernelSVR",
+    "QuantumLabelPropagation",
+    "QuantumOneClassSVM",
+    "QuantumSpectralClustering",
+]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.svm import SVC
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 
-from qkernels._errors import InvalidDataError
+from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.estimators._base import KernelEstimator
-from qkernels.kernels import KernelParameter
+from qkernels.kernels import FidelityKernel, KernelParameter
 
 __all__ = ["QuantumKernelSVC"]
 
@@ -31,7 +33,7 @@ _OPTIONS = (
 
 
 class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
-    """Support vector classifier on a quantum kernel: scikit-learn's ``SVC`` on the kernel matrix.
+    r"""Support vector classifier on a quantum kernel: scikit-learn's ``SVC`` on the kernel matrix.
 
     Works on any numeric table as it is: the default kernel learns its scaling from the training data.
 
@@ -60,6 +62,13 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
         One column per class, or one per pair of classes.
     break_ties : bool, default=False
         Whether `predict` decides ties by the decision function (needs "ovr" and more than two classes).
+    refine_shots : int >= 1, default=None
+        Shots to spend on the training matrix after a first fit, over all pairs together, where the dual objective is
+        most sensitive: in proportion to :math:`|\alpha_i \alpha_j| \sqrt{k_{ij} (1 - k_{ij})}` (arXiv:2605.14672, see
+        `FidelityKernel.refine`). None spends none. Needs a `FidelityKernel` on an engine with shots, which are then
+        those of the first fit.
+    refine_rounds : int >= 1, default=2
+        In how many rounds they are spent, each with the support vectors that the one before found.
 
     Attributes
     ----------
@@ -118,6 +127,8 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "kernel": "no_validation",
         **{name: SVC._parameter_constraints[name] for name in _OPTIONS},
+        "refine_shots": [Interval(Integral, 1, None, closed="left"), None],
+        "refine_rounds": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -133,6 +144,8 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
         max_iter: int = -1,
         decision_function_shape: Literal["ovr", "ovo"] = "ovr",
         break_ties: bool = False,
+        refine_shots: int | None = None,
+        refine_rounds: int = 2,
     ) -> None:
         self.kernel = kernel
         self.C = C
@@ -144,6 +157,8 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
         self.max_iter = max_iter
         self.decision_function_shape = decision_function_shape
         self.break_ties = break_ties
+        self.refine_shots = refine_shots
+        self.refine_rounds = refine_rounds
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit kernel and classifier.
@@ -186,6 +201,28 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
         self.fit_status_ = solver.fit_status_
         self.n_iter_ = solver.n_iter_
         return self
+
+    def _make_solver(self, gram: NDArray[np.float64], parameters: dict[str, Any]) -> SVC:
+        options = {name: parameters[name] for name in _OPTIONS}
+        return SVC(kernel="precomputed", **options)
+
+    def _improve(self, solver: SVC, targets: NDArray[Any] | None, options: dict[str, Any]) -> SVC:
+        if self.refine_shots is None:
+            return solver
+        if not isinstance(self.kernel_, FidelityKernel):
+            raise InvalidParameterError(
+                f"refine_shots of QuantumKernelSVC needs a FidelityKernel on an engine with shots, got "
+                f"kernel={self.kernel!r}. Leave refine_shots=None."
+            )
+        share, rest = divmod(int(self.refine_shots), int(self.refine_rounds))
+        for shots in [share + (i < rest) for i in range(self.refine_rounds)]:
+            if shots:
+                alphas = np.abs(np.asarray(solver.dual_coef_))
+                importance = np.zeros(self.kernel_.gram_.shape)
+                importance[np.ix_(solver.support_, solver.support_)] = alphas.T @ alphas
+                self.kernel_.refine(importance, shots)
+                solver = clone(solver).fit(self.kernel_.gram_, targets, **options)
+        return solver
 
     def _check_targets(self, y: NDArray[Any]) -> NDArray[Any]:
         check_classification_targets(y)

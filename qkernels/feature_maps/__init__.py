@@ -8,6 +8,11 @@ map                definition                           qubits        two-qubit 
 `CPMap`            convolution and pooling layers       about d/2     linear in d
 `SeparableMap`     H, P(x_i); baseline, no entangler    d             none
 `HamiltonianMap`   RZ fields and RXX pair terms         d             1 RXX per pair and repetition
+`CovariantMap`     RZ, RX on an entangled fiducial      ⌈d/2⌉         1 CZ per pair
+`HighDimMap`       columns of RZ, RY, RZ                your choice   n − 1 √iSWAP between layers
+`YZCXMap`          layers of RY, RZ                     d or fewer    about n/2 CX per layer
+`HeisenbergMap`    chain of Heisenberg couplings        d + 1         3 CX per feature and Trotter step
+`DenseAngleMap`    RY, P: two features per qubit        ⌈d/2⌉         1 CX per pair and repetition
 `CircuitMap`       your circuit                         its own       its own
 =================  ===================================  ============  ==============================
 
@@ -16,19 +21,29 @@ map                definition                           qubits        two-qubit 
 
 from qkernels.feature_maps._base import FeatureMap, ScaleRule
 from qkernels.feature_maps._circuit_map import CircuitMap
+from qkernels.feature_maps._covariant import CovariantMap
 from qkernels.feature_maps._cpmap import CPMap
+from qkernels.feature_maps._dense_angle import DenseAngleMap
 from qkernels.feature_maps._hamiltonian import HamiltonianMap
+from qkernels.feature_maps._heisenberg import HeisenbergMap
+from qkernels.feature_maps._high_dim import HighDimMap
 from qkernels.feature_maps._pauli import PauliFeatureMap
 from qkernels.feature_maps._separable import SeparableMap
+from qkernels.feature_maps._yzcx import YZCXMap
 from qkernels.feature_maps._zz import ZZFeatureMap
 
 __all__ = [
     "CPMap",
     "CircuitMap",
+    "CovariantMap",
+    "DenseAngleMap",
     "FeatureMap",
     "HamiltonianMap",
+    "HeisenbergMap",
+    "HighDimMap",
     "PauliFeatureMap",
     "ScaleRule",
     "SeparableMap",
+    "YZCXMap",
     "ZZFeatureMap",
 ]

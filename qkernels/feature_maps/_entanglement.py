@@ -28,6 +28,7 @@ def entangled_blocks(
     block_size: int = 2,
     repetition: int = 0,
     coupling: Coupling | None = None,
+    n_features: int | None = None,
 ) -> list[Block]:
     """Return the blocks of qubits of one repetition, in the order in which gates are applied.
 
@@ -45,6 +46,8 @@ def entangled_blocks(
         Only the pattern ``"sca"`` depends on it.
     coupling : BackendV2, CouplingMap or sequence of pairs, optional
         The device of ``entanglement="coupling"``.
+    n_features : int, optional
+        For error messages, where it is not the number of qubits.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def entangled_blocks(
                 f"{owner}: entanglement must hold the blocks of every size used; it has no entry for "
                 f"{block_size} qubit(s), only for {sorted(entanglement)}."
             )
-        return [_check_block(owner, block, num_qubits, block_size) for block in entanglement[block_size]]
+        return [_check_block(owner, b, num_qubits, block_size, n_features) for b in entanglement[block_size]]
     if not isinstance(entanglement, Sequence):
         raise InvalidParameterError(
             f"{owner}: entanglement must be a pattern name, a list of qubit tuples, or a mapping of block "
@@ -87,7 +90,7 @@ def entangled_blocks(
         )
     if block_size == 1:
         return [(i,) for i in range(num_qubits)]
-    return [_check_block(owner, block, num_qubits, block_size) for block in entanglement]
+    return [_check_block(owner, block, num_qubits, block_size, n_features) for block in entanglement]
 
 
 def _pattern(name: str, num_qubits: int, size: int, repetition: int) -> list[Block]:
@@ -124,7 +127,7 @@ def _require_pairs(owner: str, entanglement: str, block_size: int) -> None:
         )
 
 
-def _check_block(owner: str, block: object, num_qubits: int, size: int) -> Block:
+def _check_block(owner: str, block: object, num_qubits: int, size: int, n_features: int | None) -> Block:
     is_block = isinstance(block, Sequence) and not isinstance(block, str)
     qubits: tuple[object, ...] = tuple(block) if is_block else ()  # type: ignore[arg-type]
     valid = (
@@ -136,6 +139,6 @@ def _check_block(owner: str, block: object, num_qubits: int, size: int) -> Block
     if not valid:
         raise InvalidParameterError(
             f"{owner}: entanglement must hold blocks of {size} different qubits between 0 and "
-            f"{num_qubits - 1}; got {block!r} for {num_qubits} feature(s)."
+            f"{num_qubits - 1}; got {block!r} for {num_qubits if n_features is None else n_features} feature(s)."
         )
     return tuple(int(q) for q in qubits)  # type: ignore[call-overload]

@@ -80,7 +80,12 @@ class CombinedKernel(QuantumKernel):
 
     @property
     def _learns(self) -> bool:
-        return any(part._learns for part in self._checked_parts().values())
+        return bool(self._what_is_learned)
+
+    @property
+    def _what_is_learned(self) -> tuple[str, ...]:
+        names = [name for part in self._checked_parts().values() for name in part._what_is_learned]
+        return tuple(dict.fromkeys(names))
 
     def _fit_encoded(self, A: Values, weights: Values) -> Entries:
         entries: list[Entries] = []

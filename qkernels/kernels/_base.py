@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING, Self
 
@@ -152,7 +153,10 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
     # The same without copies and data frames, for estimators ----------------------------------------------------
 
     def fit_gram(
-        self, X: ArrayLike, sample_weight: ArrayLike | None = None, rows: NDArray[np.intp] | None = None
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        rows: Callable[[Values], NDArray[np.intp]] | None = None,
     ) -> Values:
         """Fit, and return the training matrix without a copy.
 
@@ -160,9 +164,10 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         ----------
         X : array-like of shape (n_samples, n_features)
         sample_weight : array-like of shape (n_samples,), optional
-        rows : ndarray of shape (n_fit,), intp, optional
-            The rows of X that become the columns of `transform`; None is all. The scaling is learned from all of X,
-            the matrix is evaluated among these rows only (landmarks of a low-rank approximation).
+        rows : callable, optional
+            Encoded rows (angles) of X → indices of those that become the columns of `transform`, kept as
+            ``fit_rows_``; None is all. The scaling is learned from all of X, the matrix is evaluated among these rows
+            only: landmarks of a low-rank approximation.
 
         Returns
         -------
@@ -179,20 +184,23 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
             weights = check_weights(sample_weight, len(data))
             self._rule = self._learn(data, weights / weights.max())  # ratios count, and sums of huge weights overflow
             encoded = self._rule.encode(data)
+            self.fit_rows_ = np.arange(len(data)) if rows is None else rows(encoded)
             if rows is not None:
-                encoded, weights = np.ascontiguousarray(encoded[rows]), weights[rows]
+                encoded, weights = encoded[self.fit_rows_], weights[self.fit_rows_]
             return self._fit_matrix(encoded, weights)
 
     def _fit_matrix(self, encoded: Values, weights: Values) -> Values:
-        gram, stderr = self._fit_encoded(encoded, weights)
+        self._encoded_fit = encoded
+        self._n_features_out = len(encoded)
+        return self._keep(*self._fit_encoded(encoded, weights))
+
+    def _keep(self, gram: Values, stderr: Values | None) -> Values:
         gram = gram.view()
         gram.setflags(write=False)
         self.gram_ = gram
         self.__dict__.pop("gram_stderr_", None)  # of an earlier fit on a sampling engine
         if stderr is not None:
             self.gram_stderr_ = stderr
-        self._encoded_fit = encoded
-        self._n_features_out = len(encoded)
         return gram
 
     def cross(self, X: ArrayLike) -> Values:
@@ -351,11 +359,13 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
     def _advice(self, wanted: str) -> str:
         owner = type(self).__name__
         if self._learns:
+            names = self._what_is_learned
+            learned = " and ".join(f"{name}='scale'" for name in names) + (" is" if len(names) == 1 else " are")
+            numeric = " and ".join(f"a numeric {name}" for name in names)
             return (
-                f"This {owner} is not fitted: {self._what_is_learned} is learned from training data. Use it in one of "
-                "three ways: QuantumKernelSVC(kernel); make_pipeline(kernel, SVC(kernel='precomputed')); or "
-                "kernel.fit(X).frozen(), a callable with the scaling of X. With a numeric bandwidth, kernel(X, Y) "
-                "needs no fit."
+                f"This {owner} is not fitted: {learned} learned from training data. Use it in one of three ways: "
+                "QuantumKernelSVC(kernel); make_pipeline(kernel, SVC(kernel='precomputed')); or "
+                f"kernel.fit(X).frozen(), a callable with the scaling of X. With {numeric}, kernel(X, Y) needs no fit."
             )
         return (
             f"This {owner} is not fitted: {wanted} needs fit(X) to know the number of features, also where nothing "
@@ -363,8 +373,9 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         )
 
     @property
-    def _what_is_learned(self) -> str:
-        return "bandwidth='scale'"
+    def _what_is_learned(self) -> tuple[str, ...]:
+        """Parameters whose "scale" is learned from data."""
+        return ("bandwidth",)
 
     # Algebra ----------------------------------------------------------------------------------------------------
 

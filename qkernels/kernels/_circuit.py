@@ -42,6 +42,9 @@ class CircuitKernel(QuantumKernel):
     corrections: Sequence[Correction] | None
 
     _rule: CircuitRule
+    _measured: Overlaps
+    _weights_fit: Values
+    _rounds: int
     _composed_defaults: ClassVar[Mapping[str, Callable[[], BaseEstimator]]] = {"feature_map": ZZFeatureMap}
     _shown_when_fitted: ClassVar[tuple[str, ...]] = ("feature_map", "engine", "corrections")
 
@@ -55,8 +58,7 @@ class CircuitKernel(QuantumKernel):
         """Learn from encoded rows what is not the scaling; nothing by default."""
         return rule
 
-    @staticmethod
-    def _may_be_indefinite(engine: Engine) -> bool:
+    def _may_be_indefinite(self, engine: Engine) -> bool:
         """Whether matrices from this engine may have negative eigenvalues, and get `ClipSpectrum` by default."""
         return not engine.is_exact
 
@@ -87,7 +89,11 @@ class CircuitKernel(QuantumKernel):
 
     @property
     def _learns(self) -> bool:
-        return isinstance(self.bandwidth, str) and self.bandwidth == "scale"
+        return bool(self._what_is_learned)
+
+    @property
+    def _what_is_learned(self) -> tuple[str, ...]:
+        return ("bandwidth",) if isinstance(self.bandwidth, str) and self.bandwidth == "scale" else ()
 
     def _set_up(self) -> tuple[Bandwidth, FeatureMap, Engine]:
         """Validate what all kernels have, and take fresh defaults."""
@@ -110,28 +116,45 @@ class CircuitKernel(QuantumKernel):
     # Matrices and their corrections -----------------------------------------------------------------------------
 
     def _fit_encoded(self, A: Values, weights: Values) -> tuple[Values, Values | None]:
-        corrections = self._resolve_corrections()
-        overlaps = self._rule.measure(A, None, _union_of_needs(corrections))
-        return self._fit_corrections(corrections, overlaps, weights), overlaps.stderr
+        self.corrections_ = self._resolve_corrections()
+        overlaps = self._measure_fit(A, _union_of_needs(self.corrections_))
+        for name in ("_measured", "_weights_fit", "gram_shots_"):
+            self.__dict__.pop(name, None)  # of an earlier fit on a sampling engine
+        if overlaps.num_shots is not None:
+            self._measured, self._weights_fit, self._rounds = overlaps, weights, 0
+        return self._correct(overlaps, weights), overlaps.stderr
 
-    def _fit_corrections(self, corrections: list[Correction], overlaps: Overlaps, weights: Values) -> Values:
-        """The corrected training matrix; keeps the fitted corrections."""
-        gram = overlaps.values
+    def _correct(self, overlaps: Overlaps, weights: Values) -> Values:
+        """The training matrix after fresh corrections fitted to it."""
+        gram, corrections = overlaps.values, self._resolve_corrections()
         for correction in corrections:
             gram = correction.fit(gram, overlaps, weights).transform_gram(gram)
         if self._may_be_indefinite(self._rule.engine) and not (corrections and corrections[-1].guarantees_psd):
             warn_if_not_psd(gram, overlaps.stderr, type(self).__name__)
         self.corrections_ = corrections
+        if overlaps.num_shots is not None:
+            self.gram_shots_ = overlaps.num_shots
         return gram
 
     def _cross_encoded(self, A: Values) -> Values:
-        if not self.corrections_ and np.array_equal(A, self._encoded_fit):
-            return self.gram_
-        overlaps = self._rule.measure(A, self._encoded_fit, _union_of_needs(self.corrections_))
+        if np.array_equal(A, self._encoded_fit):
+            if not self.corrections_:
+                return self.gram_
+            overlaps = getattr(self, "_measured", None) or self._measure_cross(A, _union_of_needs(self.corrections_))
+        else:
+            overlaps = self._measure_cross(A, _union_of_needs(self.corrections_))
         cross = overlaps.values
         for correction in self.corrections_:
             cross = correction.transform_cross(cross, overlaps)
         return cross
+
+    def _measure_fit(self, A: Values, need: frozenset[str]) -> Overlaps:
+        """Raw values of the training matrix."""
+        return self._rule.measure(A, None, need)
+
+    def _measure_cross(self, A: Values, need: frozenset[str]) -> Overlaps:
+        """Raw values of K(A, A_fit)."""
+        return self._rule.measure(A, self._encoded_fit, need)
 
     def _resolve_corrections(self) -> list[Correction]:
         """Fresh corrections for this fit; without any wish, what the matrices of this kernel and engine need."""

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from numbers import Integral
+from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 
-from qkernels._errors import InvalidParameterError
+from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.engines import Engine, Orientation
 from qkernels.feature_maps import FeatureMap
 from qkernels.kernels._bandwidth import AffineScaling
 from qkernels.kernels._circuit import CircuitKernel
 from qkernels.kernels._correction import Correction
-from qkernels.kernels._rule import CircuitRule
-from qkernels.programs import OverlapProgram, Overlaps, Plan
+from qkernels.kernels._fidelity_rule import FidelityRule, check_orientation
+from qkernels.kernels._refine import refine_gram
+from qkernels.kernels._restore import unchanged_on_failure
+from qkernels.programs import OverlapProgram
 
-__all__ = ["FidelityKernel", "FidelityRule", "check_orientation"]
+__all__ = ["FidelityKernel"]
 
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FidelityRule(CircuitRule):
-    """Overlaps of encoded rows.
-
-    Attributes
-    ----------
-    program : OverlapProgram
-    orientation : {"canonical", "both"}
-    """
-
-    feature_map: FeatureMap
-    engine: Engine
-    scaling: AffineScaling
-    program: OverlapProgram
-    orientation: Orientation
-
-    def measure(self, A: Values, B: Values | None = None, need: frozenset[str] = frozenset()) -> Overlaps:
-        return self.engine.overlaps(self.program, A, B, need=need, orientation=self.orientation)
-
-    def diag(self, A: Values) -> Values:
-        if self.is_noiseless:
-            return np.ones(len(A))
-        pairs = np.repeat(np.arange(len(A)), 2).reshape(-1, 2)
-        return np.array(self.engine.overlaps(self.program, A, pairs=pairs, orientation=self.orientation).values)
-
-    def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
-        return self.engine.plan(self.program, n_rows, n_columns, orientation=self.orientation)
 
 
 class FidelityKernel(CircuitKernel):
@@ -89,6 +63,8 @@ class FidelityKernel(CircuitKernel):
         The corrected training matrix, read-only.
     gram_stderr_ : ndarray of shape (n_fit, n_fit), float64
         Standard errors of the measured entries before corrections. Only where entries were sampled.
+    gram_shots_ : ndarray of shape (n_fit, n_fit), int64
+        Shots behind every entry. Only where entries were sampled.
     feature_map_ : FeatureMap
     engine_ : Engine
     corrections_ : list of Correction
@@ -144,6 +120,8 @@ class FidelityKernel(CircuitKernel):
     array([[1.]])
     """
 
+    _rule: FidelityRule
+
     def __init__(
         self,
         feature_map: FeatureMap | None = None,
@@ -164,14 +142,73 @@ class FidelityKernel(CircuitKernel):
         program = OverlapProgram(feature_map.build(n_features), feature_map.parameter_vector(n_features))
         return FidelityRule(feature_map, engine, scaling, program, self.orientation)
 
+    def refine(self, importance: ArrayLike, shots: int) -> Self:
+        r"""Spend more shots on the training matrix, where they matter.
 
-def check_orientation(orientation: object, owner: str) -> None:
-    """Refuse what is no orientation.
+        Shots go to pairs in proportion to :math:`|g_{ij}| \sqrt{k_{ij} (1 - k_{ij})}` and are pooled with what was
+        measured before (`allocate_shots`); then corrections are fitted anew. May be called again, with the importance
+        that the better matrix gives.
 
-    Raises
-    ------
-    InvalidParameterError
-        Neither "canonical" nor "both".
-    """
-    if orientation not in ("canonical", "both"):
-        raise InvalidParameterError(f"orientation of {owner} must be 'canonical' or 'both'; got {orientation!r}.")
+        Parameters
+        ----------
+        importance : array-like of shape (n_fit, n_fit)
+            g: derivative of what matters with respect to every entry; only absolute values and ratios count. For a
+            support vector machine :math:`\alpha_i \alpha_j`, for ridge regression
+            :math:`\beta_i \alpha_j + \beta_j \alpha_i` (arXiv:2605.14672).
+        shots : int >= 1
+            To spend now, over all pairs together. With ``orientation="both"`` a pair takes an even number, so a few
+            may be left.
+
+        Returns
+        -------
+        self
+            With new ``gram_``, ``gram_stderr_`` and ``gram_shots_``. `transform` of other rows is not refined.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+        InvalidDataError
+            `importance` is no finite square matrix of the size of ``gram_``.
+        InvalidParameterError
+            `shots` is no integer >= 1, or the engine is exact.
+        BudgetError
+            The request does not fit into the engine's limits.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from qkernels import FidelityKernel, StatevectorEngine
+        >>> X = np.linspace(0.0, 1.0, 12).reshape(6, 2)
+        >>> kernel = FidelityKernel(engine=StatevectorEngine(shots=20, seed=0)).fit(X)
+        >>> importance = np.zeros((6, 6))
+        >>> importance[0, 5] = 1.0
+        >>> kernel.refine(importance, shots=1000).gram_shots_[0].tolist()
+        [0, 20, 20, 20, 20, 1020]
+        """
+        check_is_fitted(self)
+        if isinstance(shots, bool) or not isinstance(shots, Integral) or shots < 1:
+            raise InvalidParameterError(f"shots of FidelityKernel.refine must be an integer >= 1; got {shots!r}.")
+        if not hasattr(self, "_measured"):
+            raise InvalidParameterError(
+                f"engine of FidelityKernel must sample for refine to add shots; got {self.engine_!r}, whose entries "
+                "are exact."
+            )
+        weights = np.asarray(importance, dtype=np.float64)
+        if weights.shape != self.gram_.shape or not np.isfinite(weights).all():
+            raise InvalidDataError(
+                f"importance of FidelityKernel.refine must be a finite matrix of shape {self.gram_.shape}, one entry "
+                f"for each of gram_; got shape {weights.shape}"
+                + (
+                    "."
+                    if weights.shape != self.gram_.shape
+                    else f" with {int((~np.isfinite(weights)).sum())} not finite."
+                )
+            )
+        with unchanged_on_failure(self):
+            self._rounds += 1
+            self._measured = refine_gram(
+                self._rule, self._encoded_fit, self._measured, weights, int(shots), self._rounds
+            )
+            self._keep(self._correct(self._measured, self._weights_fit), self._measured.stderr)
+        return self

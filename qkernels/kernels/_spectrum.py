@@ -1,8 +1,9 @@
-"""Positive semidefiniteness: what repairs it, and the warning where nothing does."""
+"""Positive semidefiniteness: the spectrum that repairs look at, clipping, and the warning where nothing repairs."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar, Self
 
@@ -14,7 +15,7 @@ from qkernels._errors import InvalidDataError, InvalidParameterError, NotPSDWarn
 from qkernels.kernels._correction import Correction
 from qkernels.programs import Overlaps
 
-__all__ = ["ClipSpectrum", "warn_if_not_psd"]
+__all__ = ["ClipSpectrum", "Spectrum", "apply_map", "warn_if_not_psd", "weighted_spectrum"]
 
 Values = NDArray[np.float64]
 
@@ -23,6 +24,62 @@ NOT_PSD_RTOL = 1e-6
 
 WEIGHT_FLOOR = 1e-6
 """Relative weight given to samples of weight 0, which keeps the weighted problem invertible."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrum:
+    """Eigenvalues and eigenvectors of A = D^½ K D^½, with D = diag(w)/max(w) and K symmetrised.
+
+    Attributes
+    ----------
+    root : ndarray of shape (n,)
+        The diagonal of D^½.
+    eigenvalues : ndarray of shape (n,)
+        Ascending.
+    vectors : ndarray of shape (n, n)
+        Columns.
+    is_psd : bool
+        Whether no eigenvalue is below −rtol times the largest, or below rounding.
+    """
+
+    root: Values
+    eigenvalues: Values
+    vectors: Values
+    is_psd: bool
+
+    def map_of(self, chosen: NDArray[np.bool_]) -> Values:
+        """D^½ Π D^−½ with the projector Π on the chosen eigenvectors: for columns of cross blocks, from the right."""
+        vectors = self.vectors[:, chosen]
+        return np.asarray((self.root[:, None] * vectors) @ (vectors.T / self.root))
+
+
+def weighted_spectrum(gram: Values, rtol: float, sample_weight: Values | None, owner: str) -> Spectrum:
+    """The spectrum that the repairs of `owner` look at; validates `gram` and `rtol`.
+
+    With R the matrix that repeats rows w times, R K Rᵀ = Σ λ u uᵀ over the eigenpairs (λ, v) of A that are not 0, and
+    u = R diag(w)^−½ v: what is done to the λ of A is done to the matrix of repeated samples.
+    """
+    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 0 <= rtol < 1:
+        raise InvalidParameterError(f"rtol of {owner} must be a number in [0, 1), got {rtol!r}.")
+    gram = np.asarray(gram, dtype=np.float64)
+    if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
+        raise InvalidDataError(f"gram of {owner} must be a square matrix, got shape {gram.shape}.")
+    root = np.ones(len(gram))
+    if sample_weight is not None:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+        root = np.sqrt(np.maximum(weights / weights.max(), WEIGHT_FLOOR))  # relative: huge ones would overflow
+    eigenvalues, vectors = eigh(0.5 * (gram + gram.T) * np.outer(root, root), check_finite=True)
+    edge = float(rtol) * max(eigenvalues[-1], 0.0)
+    is_psd = bool(eigenvalues[0] >= -max(edge, len(gram) * np.finfo(np.float64).eps))
+    return Spectrum(root, eigenvalues, vectors, is_psd)
+
+
+def apply_map(gram: Values, map_: Values | None) -> Values:
+    """The training matrix through the map of its cross blocks, exactly symmetric; `gram` itself without a map."""
+    if map_ is None:
+        return gram
+    mapped = 0.5 * (gram + gram.T) @ map_
+    return np.asarray(0.5 * (mapped + mapped.T))
 
 
 class ClipSpectrum(Correction):
@@ -49,6 +106,8 @@ class ClipSpectrum(Correction):
     See Also
     --------
     FidelityKernel : uses it where values are sampled or noisy, unless `corrections` says otherwise.
+    FlipSpectrum : takes absolute values instead.
+    ShiftSpectrum : adds to the diagonal instead.
 
     Notes
     -----
@@ -103,24 +162,12 @@ class ClipSpectrum(Correction):
         InvalidDataError
             `gram` is not square.
         """
-        rtol = self.rtol
-        if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 0 <= rtol < 1:
-            raise InvalidParameterError(f"rtol of ClipSpectrum must be a number in [0, 1), got {rtol!r}.")
-        gram = np.asarray(gram, dtype=np.float64)
-        if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
-            raise InvalidDataError(f"gram of ClipSpectrum must be a square matrix, got shape {gram.shape}.")
-        root = np.ones(len(gram))
-        if sample_weight is not None:
-            weights = np.asarray(sample_weight, dtype=np.float64)
-            root = np.sqrt(np.maximum(weights / weights.max(), WEIGHT_FLOOR))  # relative: huge ones would overflow
-        symmetric = 0.5 * (gram + gram.T) * np.outer(root, root)
-        self.eigenvalues_, vectors = eigh(symmetric, check_finite=True)
-        edge = float(rtol) * max(self.eigenvalues_[-1], 0.0)
-        if self.eigenvalues_[0] >= -max(edge, len(gram) * np.finfo(np.float64).eps):
-            self.map_: Values | None = None
-            return self
-        kept = vectors[:, self.eigenvalues_ > edge]
-        self.map_ = (root[:, None] * kept) @ (kept.T / root)
+        spectrum = weighted_spectrum(gram, self.rtol, sample_weight, "ClipSpectrum")
+        self.eigenvalues_ = spectrum.eigenvalues
+        self.map_: Values | None = None
+        if not spectrum.is_psd:
+            edge = float(self.rtol) * max(spectrum.eigenvalues[-1], 0.0)
+            self.map_ = spectrum.map_of(spectrum.eigenvalues > edge)
         return self
 
     def transform_gram(self, gram: Values) -> Values:
@@ -136,10 +183,7 @@ class ClipSpectrum(Correction):
         ndarray of shape (n_fit, n_fit)
             Exactly symmetric where something was clipped; otherwise `gram` itself.
         """
-        if self.map_ is None:
-            return gram
-        clipped = 0.5 * (gram + gram.T) @ self.map_
-        return np.asarray(0.5 * (clipped + clipped.T))
+        return apply_map(gram, self.map_)
 
     def transform_cross(self, cross: Values, overlaps: Overlaps | None = None) -> Values:
         """Apply the same linear map to K(X_new, X_fit).

@@ -79,7 +79,7 @@ class Program:
         return hashlib.sha256(f"{type(self).__name__}\n{self.flat.key}\n{self._detail()}".encode()).hexdigest()
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k != "flat"}  # rebuilt on demand
+        return {k: v for k, v in self.__dict__.items() if k not in ("flat", "terms")}  # rebuilt on demand
 
     def _detail(self) -> str:
         return ""
@@ -137,7 +137,7 @@ class Program:
 
 @dataclass(frozen=True, eq=False)
 class OverlapProgram(Program):
-    """Overlaps k(x, y) = |⟨0|U(y)†U(x)|0⟩|² of a circuit's states.
+    """Overlaps k(x, y) = |⟨0|U(y)†U(x)|0⟩|² of a circuit's states, and weights of the outcomes of U(y)†U(x)|0⟩.
 
     Parameters
     ----------
@@ -147,11 +147,21 @@ class OverlapProgram(Program):
         The data parameters in the order of the columns of X.
     theta : sequence of Parameter, optional
         Trainable parameters, the same for all samples.
+    patches : sequence of sequences of int, optional
+        A partition of the qubits; the weight of an outcome is the number of patches that do not read all zero. None is
+        every qubit a patch of its own: the Hamming weight. Only ``need={"weights"}`` of `Engine.overlaps` asks for it.
+        Kept as sorted tuples, and as None where all patches are single qubits.
+
+    Attributes
+    ----------
+    num_patches : int
+        Patches, or qubits where `patches` is None. Weights run from 0 to this number.
 
     Raises
     ------
     InvalidParameterError
-        `circuit` is no `QuantumCircuit`; on first use: a parameter stands in neither `x` nor `theta`.
+        `circuit` is no `QuantumCircuit`; `patches` is no partition of its qubits; on first use: a parameter stands in
+        neither `x` nor `theta`.
     UnsupportedCircuitError
         On first use: an instruction that cannot be evaluated, with its position.
 
@@ -171,6 +181,21 @@ class OverlapProgram(Program):
     >>> program.bind_angles([[0.5], [1.0]]).ravel().tolist()
     [1.0, 2.0]
     """
+
+    patches: Sequence[Sequence[int]] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        patches = None if self.patches is None else _partition(self.patches, self.num_qubits)
+        object.__setattr__(self, "patches", patches)
+
+    @property
+    def num_patches(self) -> int:
+        """Patches, or qubits where `patches` is None."""
+        return self.num_qubits if self.patches is None else len(self.patches)
+
+    def _detail(self) -> str:
+        return "" if self.patches is None else f"patches={self.patches}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +253,7 @@ class ExpectationProgram(Program):
     def _detail(self) -> str:
         return "\n".join(";".join(f"{label}={c!r}" for label, c in terms) for terms in self.terms)
 
-    @property
+    @cached_property
     def terms(self) -> list[list[tuple[str, float]]]:
         """Pauli labels and real coefficients of every observable."""
         operators = cast("tuple[SparsePauliOp, ...]", self.observables)
@@ -243,6 +268,32 @@ def _parameters(given: object, name: str) -> tuple[Parameter, ...]:
     raise InvalidParameterError(
         f"{name} must be a sequence of qiskit Parameters (a ParameterVector, for example), got {given!r}."
     )
+
+
+def _partition(given: object, num_qubits: int) -> tuple[tuple[int, ...], ...] | None:
+    """Patches in a canonical order; None where each is a single qubit, which is what None means."""
+    rule = f"patches must be a partition of the {num_qubits} qubit(s): sequences of qubit indices"
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidParameterError(f"{rule}; got {given!r}.")
+    patches: list[tuple[int, ...]] = []
+    for patch in given:
+        if isinstance(patch, str) or not isinstance(patch, Iterable):
+            raise InvalidParameterError(f"{rule}; got the entry {patch!r}. One qubit alone is a patch ({patch!r},).")
+        qubits = list(patch)
+        if wrong := [q for q in qubits if not is_count(q) or not 0 <= q < num_qubits]:
+            raise InvalidParameterError(f"{rule} 0 to {num_qubits - 1}; got {wrong[0]!r} in the patch {tuple(qubits)}.")
+        if not qubits:
+            raise InvalidParameterError(f"{rule}; got an empty patch. Leave it out.")
+        patches.append(tuple(sorted(int(q) for q in qubits)))
+    used = sorted(q for patch in patches for q in patch)
+    if twice := sorted({q for q in used if used.count(q) > 1}):
+        raise InvalidParameterError(f"{rule}, each in one patch; got the qubit(s) {twice} more than once.")
+    if missing := sorted(set(range(num_qubits)) - set(used)):
+        raise InvalidParameterError(
+            f"{rule}, each in one patch; the qubit(s) {missing} stand in none. Add a patch for them, such as "
+            f"{tuple(missing)}."
+        )
+    return None if all(len(patch) == 1 for patch in patches) else tuple(sorted(patches))
 
 
 def _real_matrix(X: ArrayLike, name: str) -> NDArray[np.float64]:

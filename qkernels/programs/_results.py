@@ -25,12 +25,16 @@ class Overlaps:
         without sampling (the diagonal of a noiseless engine). None for exact values.
     num_shots : ndarray of the shape of `values`, int64, or None
         Shots behind every entry; None for exact values.
-    weights : ndarray of shape (n_x, n_y, num_qubits + 1), or None
-        On request, from engines that run circuits: counts by Hamming weight of the outcome.
+    weights : ndarray of shape (n_x, n_y, m + 1), or (n_pairs, m + 1); float64 in [0, 1]; or None
+        On request (``need={"weights"}``): relative frequencies (probabilities where exact) of the outcomes of
+        U(y)†U(x)|0⟩ by weight, the number of the program's m patches that do not read all zero: the Hamming weight
+        with m = num_qubits where the program has no patches. Rows sum to 1, and ``weights[..., 0]`` equals `values`;
+        a row with itself has weight 0 only. Beyond weight 0 the two orientations of a pair differ: as everywhere, the
+        row with the smaller key is prepared and the other undone, and ``orientation="both"`` averages the two.
     bits : ndarray, uint8, or None
         On request, from engines that run circuits: the measured bits, packed.
     orientations : ndarray of shape (2, …), or None
-        On request (``need={"orientations"}``): the two orientations of every pair before averaging.
+        On request (``need={"orientations"}``): the two orientations of every entry of `values` before averaging.
     info : mapping
         Engine, program key, seed, what was measured on the diagonal, and what else the engine has to say.
     """

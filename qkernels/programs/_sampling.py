@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-__all__ = ["pair_uniforms", "row_keys", "sample_frequencies", "single_uniforms", "wilson_stderr"]
+__all__ = [
+    "is_canonical",
+    "pair_uniforms",
+    "row_keys",
+    "sample_counts",
+    "sample_frequencies",
+    "single_uniforms",
+    "wilson_stderr",
+]
 
 ANGLE_RESOLUTION = 1e-9
 """Radians. Rows whose angles agree to this are one row: fidelities then differ by less than 1e-17 per angle."""
@@ -40,6 +48,22 @@ def row_keys(angles: NDArray[np.float64], program_key: str) -> Keys:
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64).reshape(-1, 2)
 
 
+def is_canonical(a: Keys, b: Keys) -> NDArray[np.bool_]:
+    """Whether pairs of rows stand in their canonical orientation: the row with the smaller key first.
+
+    Parameters
+    ----------
+    a, b : ndarrays of shape (…, 2), uint64
+        Broadcast against each other.
+
+    Returns
+    -------
+    ndarray of shape (…), bool
+        True for equal keys.
+    """
+    return np.asarray((a[..., 0] < b[..., 0]) | ((a[..., 0] == b[..., 0]) & (a[..., 1] <= b[..., 1])), dtype=np.bool_)
+
+
 def _mix(h: Keys) -> Keys:
     """The finaliser of splitmix64: a bijection of 64-bit words whose output bits look independent."""
     h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -57,7 +81,14 @@ def _to_open_interval(h: Keys) -> NDArray[np.float64]:
     return ((h >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
-def pair_uniforms(a: Keys, b: Keys, seed: int, stream: str = "") -> NDArray[np.float64]:
+def _seed_words(seed: int, stream: str | NDArray[np.str_]) -> Keys:
+    if isinstance(stream, str):
+        return _seed_word(seed, stream)
+    names, inverse = np.unique(stream, return_inverse=True)
+    return np.concatenate([_seed_word(seed, str(name)) for name in names])[inverse].reshape(stream.shape)
+
+
+def pair_uniforms(a: Keys, b: Keys, seed: int, stream: str | NDArray[np.str_] = "") -> NDArray[np.float64]:
     """Uniform numbers in (0, 1) that depend on the unordered pair of row keys, the seed and the stream.
 
     Parameters
@@ -65,15 +96,16 @@ def pair_uniforms(a: Keys, b: Keys, seed: int, stream: str = "") -> NDArray[np.f
     a, b : ndarrays of shape (…, 2), uint64
         Broadcast against each other: ``a[:, None], b[None, :]`` gives a matrix.
     seed : int
-    stream : str
-        Names the purpose (shots, orientation), so that different draws for one pair are independent.
+    stream : str, or ndarray of str of shape (…)
+        Names the purpose (shots, orientation), so that different draws for one pair are independent; one name for all
+        pairs, or one for each.
 
     Returns
     -------
     ndarray of shape (…), float64
     """
-    a_first = (a[..., 0] < b[..., 0]) | ((a[..., 0] == b[..., 0]) & (a[..., 1] <= b[..., 1]))
-    h = np.broadcast_to(_seed_word(seed, stream), a_first.shape)
+    a_first = is_canonical(a, b)
+    h = np.broadcast_to(_seed_words(seed, stream), a_first.shape)
     for word in (0, 1):
         h = _mix(h ^ np.where(a_first, a[..., word], b[..., word]))
     for word in (0, 1):
@@ -100,8 +132,27 @@ def single_uniforms(a: Keys, seed: int, stream: str) -> NDArray[np.float64]:
     return _to_open_interval(h)
 
 
+def sample_counts(
+    probabilities: NDArray[np.float64], uniforms: NDArray[np.float64], shots: int | NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Counts of S shots by inversion: Binomial(S, p), exactly distributed.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float64
+        Clipped to [0, 1].
+    uniforms : ndarray of the same shape, in (0, 1)
+    shots : int, or ndarray of the same shape, >= 0
+
+    Returns
+    -------
+    ndarray of the same shape, int64
+    """
+    return np.asarray(binom.ppf(uniforms, shots, np.clip(probabilities, 0.0, 1.0)), dtype=np.int64)
+
+
 def sample_frequencies(
-    probabilities: NDArray[np.float64], uniforms: NDArray[np.float64], shots: int
+    probabilities: NDArray[np.float64], uniforms: NDArray[np.float64], shots: int | NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Relative frequencies of S shots by inversion: Binomial(S, p)/S, exactly distributed.
 
@@ -112,26 +163,27 @@ def sample_frequencies(
     probabilities : ndarray of float64
         Clipped to [0, 1].
     uniforms : ndarray of the same shape, in (0, 1)
-    shots : int >= 1
+    shots : int, or ndarray of the same shape, >= 1
 
     Returns
     -------
-    ndarray of the same shape
+    ndarray of the same shape, float64
     """
-    return np.asarray(binom.ppf(uniforms, shots, np.clip(probabilities, 0.0, 1.0)), dtype=float) / shots
+    return np.asarray(sample_counts(probabilities, uniforms, shots) / shots, dtype=np.float64)
 
 
-def wilson_stderr(frequencies: NDArray[np.float64], shots: int) -> NDArray[np.float64]:
+def wilson_stderr(frequencies: NDArray[np.float64], shots: int | NDArray[np.int64]) -> NDArray[np.float64]:
     """Half-width of the Wilson score interval at one sigma; positive even for frequencies 0 and 1.
 
     Parameters
     ----------
     frequencies : ndarray of float64 in [0, 1]
-    shots : int >= 1
+    shots : int, or ndarray of the same shape, >= 1
 
     Returns
     -------
     ndarray of the same shape
     """
-    variance = frequencies * (1.0 - frequencies) / shots + 0.25 / shots**2
-    return np.sqrt(variance) / (1.0 + 1.0 / shots)
+    trials = np.asarray(shots, dtype=np.float64)
+    variance = frequencies * (1.0 - frequencies) / trials + 0.25 / trials**2
+    return np.asarray(np.sqrt(variance) / (1.0 + 1.0 / trials))

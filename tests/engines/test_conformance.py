@@ -15,11 +15,16 @@ from qkernels._errors import UnsupportedCircuitError
 from qkernels.engines import AutoEngine, Engine, MPSEngine, StatevectorEngine
 from qkernels.feature_maps import (
     CircuitMap,
+    CovariantMap,
     CPMap,
+    DenseAngleMap,
     FeatureMap,
     HamiltonianMap,
+    HeisenbergMap,
+    HighDimMap,
     PauliFeatureMap,
     SeparableMap,
+    YZCXMap,
     ZZFeatureMap,
 )
 from qkernels.programs import ExpectationProgram, OverlapProgram
@@ -92,6 +97,16 @@ LOCAL_MAPS = [
     MapCase("hamiltonian_gamma_3", lambda: HamiltonianMap(3, gamma=0.4), 3),
     MapCase("cp_2", CPMap, 2),
     MapCase("cp_3", lambda: CPMap(reps=2), 3),
+    MapCase("covariant_2", CovariantMap, 2),
+    MapCase("covariant_angles_7", lambda: CovariantMap([0.3, -1.0, 2.0, 0.7]), 7),
+    MapCase("high_dim_9", HighDimMap, 9),
+    MapCase("high_dim_cx_1", lambda: HighDimMap(gate="cx"), 1),
+    MapCase("high_dim_narrow_13", lambda: HighDimMap(qubits=2), 13),
+    MapCase("yzcx_5", YZCXMap, 5),
+    MapCase("yzcx_narrow_7", lambda: YZCXMap(qubits=3, c=0.6, final_entangler=False), 7),
+    MapCase("heisenberg_1", HeisenbergMap, 1),
+    MapCase("heisenberg_4", lambda: HeisenbergMap(time=0.8, trotter_steps=3, seed=5), 4),
+    MapCase("dense_angle_linear_7", lambda: DenseAngleMap(entanglement="linear"), 7),
     MapCase("circuit_local_4", _user_circuit, 4),
 ]
 FAR_MAPS = [
@@ -102,6 +117,8 @@ FAR_MAPS = [
     MapCase("cp_5", CPMap, 5),
     MapCase("cp_open_8", lambda: CPMap(ring=False), 8),
     MapCase("cp_reps_9", lambda: CPMap(reps=2, angles=(0.1, 0.7, -0.3, 1.1, 0.2, -0.9)), 9),
+    MapCase("covariant_full_8", lambda: CovariantMap(entanglement="full"), 8),
+    MapCase("dense_angle_7", DenseAngleMap, 7),
     MapCase("circuit_far_3", _far_circuit, 3),
 ]
 MAPS = {case.name: case for case in LOCAL_MAPS + FAR_MAPS}

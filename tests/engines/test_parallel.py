@@ -16,7 +16,7 @@ from qkernels.engines import MPSEngine, StatevectorEngine, clear_cache
 from qkernels.engines._parallel import blas_cap, num_workers
 from qkernels.estimators import QuantumKernelSVC
 from qkernels.feature_maps import CPMap, ZZFeatureMap
-from qkernels.programs import OverlapProgram
+from qkernels.programs import ExpectationProgram, OverlapProgram
 
 BACKENDS = ["threading", "loky", "multiprocessing", "sequential"]
 
@@ -85,6 +85,21 @@ def test_concurrent_threads_get_right_values() -> None:
         np.testing.assert_allclose(values, expected[seed % 4], rtol=0, atol=1e-13)
 
 
+def observed(seed: int) -> np.ndarray:
+    circuit = CPMap().build(12)
+    program = ExpectationProgram(circuit, circuit.parameters, observables=["XXIIIIII", "IIYIIZII", "ZIIIIIIZ"])
+    X = np.random.default_rng(seed).uniform(-1, 1, size=(600, 12))
+    return StatevectorEngine().expectations(program, X).values
+
+
+def weighed(seed: int) -> np.ndarray:
+    circuit = CPMap().build(9)
+    X = np.random.default_rng(seed).uniform(-1, 1, size=(40, 9))
+    answer = StatevectorEngine().overlaps(OverlapProgram(circuit, circuit.parameters), X, need={"weights"})
+    assert answer.weights is not None
+    return answer.weights
+
+
 def test_tasks_can_go_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a cluster backend of joblib needs: tasks and results that survive pickling, and no shared arrays."""
 
@@ -93,11 +108,12 @@ def test_tasks_can_go_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> Non
             moved, arguments = loads(dumps((function, task)))
             yield loads(dumps(moved(*arguments)))
 
-    engines = (StatevectorEngine(), MPSEngine())
-    expected = [gram(2, engine) for engine in engines]
+    questions = [lambda: gram(2, StatevectorEngine()), lambda: gram(2, MPSEngine()), lambda: observed(2)]
+    questions.append(lambda: weighed(2))
+    expected = [question() for question in questions]
     for module in ("_statevector", "_mps", "_blockwise"):
         monkeypatch.setattr(f"qkernels.engines.{module}.run_tasks", distant)
     monkeypatch.setattr("qkernels.engines._statevector.shares_memory", lambda: False)
-    for engine, values in zip(engines, expected, strict=True):
+    for question, values in zip(questions, expected, strict=True):
         clear_cache()
-        np.testing.assert_allclose(gram(2, engine), values, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(question(), values, rtol=0, atol=1e-13)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, make_moons
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 
 from qkernels import QSVC, FidelityKernel, QuantumKernelSVC, StatevectorEngine, ZZFeatureMap
@@ -198,3 +199,74 @@ def test_before_fit(method: str) -> None:
 def test_another_number_of_features() -> None:
     with pytest.raises(ValueError, match="X has 2 features, but QuantumKernelSVC is expecting 4"):
         QuantumKernelSVC().fit(X, Y).predict(X[:, :2])
+
+
+# Shots where they matter ----------------------------------------------------------------------------------------
+
+
+def sampled_kernel(shots: int = 10) -> FidelityKernel:
+    return FidelityKernel(engine=StatevectorEngine(shots=shots, seed=0))
+
+
+def test_refine_shots_go_to_support_vectors() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = QuantumKernelSVC(sampled_kernel(), C=100.0, refine_shots=50_000, refine_rounds=2).fit(X[:100], y[:100])
+    shots = model.kernel_.gram_shots_[np.triu_indices(100, 1)]
+    distinct = len(np.unique(X[:100], axis=0))
+    extra = (shots - 10).clip(min=0)
+    pairs = np.stack(np.triu_indices(100, 1), axis=1)[extra > 0]
+    assert len(pairs) < 0.7 * len(extra)  # many pairs hold no support vector of either round
+    measured = np.unique(np.sort(np.unique(X[:100], axis=0, return_inverse=True)[1][pairs], axis=1), axis=0)
+    assert len(measured) <= distinct * (distinct - 1) // 2
+    assert model.score(X[:100], y[:100]) > 0.9
+
+
+def test_refined_model_is_the_solver_on_the_refined_matrix() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = QuantumKernelSVC(sampled_kernel(), refine_shots=20_000).fit(X, y)
+    solver = SVC(kernel="precomputed", tol=1e-10).fit(model.kernel_.gram_, y)
+    np.testing.assert_array_equal(model.support_, solver.support_)
+    np.testing.assert_allclose(model.dual_coef_, solver.dual_coef_, atol=1e-8)
+    cross = model.kernel_.transform(X[:5] + 0.1)
+    np.testing.assert_allclose(model.decision_function(X[:5] + 0.1), solver.decision_function(cross), atol=1e-8)
+
+
+def test_refining_brings_the_dual_objective_closer_at_equal_shots() -> None:
+    """Fixed seeds; the mean over them is compared, with the standard error of the difference as the bound."""
+    X, y = make_moons(80, noise=0.2, random_state=0)
+    exact = FidelityKernel().fit(X).gram_
+    pairs = 80 * 79 // 2
+
+    def error(model: QuantumKernelSVC) -> float:
+        alphas = np.zeros(80)
+        alphas[model.support_] = model.dual_coef_[0]
+        difference = model.kernel_(X) if model.refine_shots is None else model.kernel_._measured.values
+        return abs(float(alphas @ (difference - exact) @ alphas))
+
+    gains = []
+    for seed in range(12):
+        uniform = FidelityKernel(engine=StatevectorEngine(shots=40, seed=seed))
+        pilot = FidelityKernel(engine=StatevectorEngine(shots=10, seed=seed))
+        a = QuantumKernelSVC(uniform, C=10.0).fit(X, y)
+        b = QuantumKernelSVC(pilot, C=10.0, refine_shots=30 * pairs).fit(X, y)
+        assert b.kernel_.gram_shots_[np.triu_indices(80, 1)].sum() == 40 * pairs
+        gains.append(error(a) - error(b))
+    assert np.mean(gains) > np.std(gains, ddof=1) / np.sqrt(len(gains))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"refine_shots": 0}, "refine_shots"),
+        ({"refine_shots": 1.5}, "refine_shots"),
+        ({"refine_rounds": 0}, "refine_rounds"),
+        ({"refine_shots": 10, "kernel": rbf_kernel}, "refine_shots of QuantumKernelSVC needs a FidelityKernel"),
+        ({"refine_shots": 10, "kernel": "precomputed"}, "refine_shots of QuantumKernelSVC needs a FidelityKernel"),
+        ({"refine_shots": 10, "kernel": None}, r"must sample for refine to add shots; got AutoEngine\(\)"),
+    ],
+    ids=["zero", "float", "rounds", "callable", "precomputed", "exact"],
+)
+def test_refine_refusals(options: dict[str, object], message: str) -> None:
+    K = np.eye(6)
+    with pytest.raises(InvalidParameterError, match=message):
+        QuantumKernelSVC(**options).fit(K, [0, 1, 0, 1, 0, 1])

@@ -42,6 +42,21 @@ def cx(num_qubits: int, control: int, target: int) -> Matrix:
     return on(num_qubits, {control: zero}) + on(num_qubits, {control: one, target: X})
 
 
+def cz(num_qubits: int, a: int, b: int) -> Matrix:
+    one = np.diag([0, 1]).astype(complex)
+    return np.eye(2**num_qubits) - 2 * on(num_qubits, {a: one, b: one})
+
+
+def sqrt_iswap(num_qubits: int, a: int, b: int) -> Matrix:
+    """|01> and |10> exchanged with amplitude i/√2, the other two states as they are."""
+    zero, one = np.diag([1, 0]).astype(complex), np.diag([0, 1]).astype(complex)
+    raise_, lower = (X - 1j * Y) / 2, (X + 1j * Y) / 2
+    equal = on(num_qubits, {a: zero, b: zero}) + on(num_qubits, {a: one, b: one})
+    different = on(num_qubits, {a: zero, b: one}) + on(num_qubits, {a: one, b: zero})
+    exchange = on(num_qubits, {a: raise_, b: lower}) + on(num_qubits, {a: lower, b: raise_})
+    return equal + (different + 1j * exchange) / np.sqrt(2)
+
+
 def product(gates: list[Matrix]) -> Matrix:
     """Matrix of gates listed in the order in which they are applied."""
     return reduce(lambda total, gate: gate @ total, gates)

@@ -14,7 +14,14 @@ from qiskit.transpiler import CouplingMap
 from sklearn.base import clone
 
 from qkernels._errors import InvalidParameterError
-from qkernels.feature_maps import FeatureMap, HamiltonianMap, PauliFeatureMap, ZZFeatureMap
+from qkernels.feature_maps import (
+    CovariantMap,
+    DenseAngleMap,
+    FeatureMap,
+    HamiltonianMap,
+    PauliFeatureMap,
+    ZZFeatureMap,
+)
 from qkernels_hardware import device_model
 from tests.feature_maps.dense import distance_up_to_phase
 
@@ -86,6 +93,14 @@ def test_on_a_line_it_is_the_linear_map() -> None:
 def test_other_maps_take_it_too(feature_map: FeatureMap) -> None:
     circuit = feature_map.set_params(coupling=[(0, 1), (1, 2)]).build(3)
     assert {len(item.qubits) for item in circuit.data} == {1, 2}
+
+
+@pytest.mark.parametrize("feature_map", [CovariantMap, DenseAngleMap], ids=lambda m: m.__name__)
+def test_two_features_per_qubit_are_laid_along_the_path_too(feature_map: type[FeatureMap], fez: BackendV2) -> None:
+    # 13 features on 7 qubits: coupled pairs of the device, in rounds, and no SWAP
+    cost = feature_map(entanglement="coupling", coupling=fez).resources(13, backend=fez)
+    assert cost.num_qubits == 7
+    assert cost.routed_two_qubit_gates == cost.num_cx
 
 
 def test_device_and_its_coupling_map_and_its_edges_agree(fez: BackendV2) -> None:

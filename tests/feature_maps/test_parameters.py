@@ -19,12 +19,17 @@ from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsWa
 from qkernels.circuits import Resources
 from qkernels.feature_maps import (
     CircuitMap,
+    CovariantMap,
     CPMap,
+    DenseAngleMap,
     FeatureMap,
     HamiltonianMap,
+    HeisenbergMap,
+    HighDimMap,
     PauliFeatureMap,
     ScaleRule,
     SeparableMap,
+    YZCXMap,
     ZZFeatureMap,
 )
 
@@ -48,6 +53,16 @@ MAPS: list[FeatureMap] = [
     SeparableMap(),
     HamiltonianMap(),
     HamiltonianMap(gamma=0.3, interaction_range=2),
+    CovariantMap(),
+    CovariantMap(fiducial=[0.3, -1.0], entanglement=[(1, 0)]),
+    HighDimMap(),
+    HighDimMap(qubits=2, reps=4, gate="cx"),
+    YZCXMap(),
+    YZCXMap(qubits=2, reps=2, c=0.5, final_entangler=False),
+    HeisenbergMap(),
+    HeisenbergMap(time=0.5, trotter_steps=2, seed=7),
+    DenseAngleMap(),
+    DenseAngleMap(reps=1, entanglement={2: [(1, 0)]}, final_entangler=False),
     CircuitMap(user_circuit()),
 ]
 all_maps = pytest.mark.parametrize("feature_map", MAPS, ids=repr)
@@ -99,6 +114,27 @@ def test_set_params_is_never_stale() -> None:
     assert all(a != b for i, a in enumerate(seen) for b in seen[:i])
 
 
+@pytest.mark.parametrize(
+    ("feature_map", "changes"),
+    [
+        (CovariantMap(), [{"fiducial": 0.4}, {"fiducial": (0.4, 0.4, 0.5)}, {"entanglement": "full"}]),
+        (HighDimMap(), [{"qubits": 2}, {"reps": 3}, {"gate": "cx"}]),
+        (YZCXMap(), [{"qubits": 3}, {"reps": 4}, {"c": 2.0}, {"final_entangler": False}]),
+        (HeisenbergMap(), [{"seed": 1}, {"trotter_steps": 2}, {"time": 0.8}]),
+        (DenseAngleMap(), [{"reps": 1}, {"entanglement": "linear"}, {"final_entangler": False}]),
+    ],
+    ids=repr,
+)
+def test_every_parameter_changes_the_circuit(feature_map: FeatureMap, changes: list[dict[str, object]]) -> None:
+    feature_map = clone(feature_map)
+    assert {name for change in changes for name in change} == set(feature_map.get_params()) - {"coupling"}
+    seen = [feature_map.build(6)]
+    for change in changes:
+        seen.append(feature_map.set_params(**change).build(6))
+        assert seen[-1] == clone(feature_map).build(6)
+    assert all(a != b for i, a in enumerate(seen) for b in seen[:i])
+
+
 def test_a_list_changed_in_place_is_noticed() -> None:
     pairs = [(0, 1)]
     feature_map = ZZFeatureMap(reps=1, entanglement=pairs)
@@ -128,6 +164,16 @@ def test_an_invalid_value_equal_to_a_valid_one_is_still_refused() -> None:
         ZZFeatureMap(reps=True).build(3)
 
 
+def test_equal_parameters_build_once() -> None:
+    from qkernels.feature_maps._base import _BUILT
+
+    _BUILT.clear()
+    for _ in range(2):
+        for feature_map in (CovariantMap([0.1, 0.2]), HighDimMap(), YZCXMap(), HeisenbergMap(), DenseAngleMap()):
+            clone(feature_map).build(3)
+    assert len(_BUILT) == 5
+
+
 def test_the_cache_of_built_circuits_is_bounded() -> None:
     from qkernels.feature_maps._base import _BUILT, _MAX_BUILT
 
@@ -151,6 +197,11 @@ def test_every_point_of_a_grid_builds() -> None:
         (CPMap(ring=False), "CPMap(ring=False)"),
         (SeparableMap(), "SeparableMap()"),
         (HamiltonianMap(gamma=0.5), "HamiltonianMap(gamma=0.5)"),
+        (CovariantMap(fiducial=(0.5, 1.0)), "CovariantMap(fiducial=(0.5, 1.0))"),
+        (HighDimMap(gate="cx", qubits=4), "HighDimMap(qubits=4, gate='cx')"),
+        (YZCXMap(final_entangler=False), "YZCXMap(final_entangler=False)"),
+        (HeisenbergMap(time=1.0, trotter_steps=5), "HeisenbergMap(time=1.0, trotter_steps=5)"),
+        (DenseAngleMap(), "DenseAngleMap()"),
         (CircuitMap(user_circuit()), "CircuitMap(circuit=<'mine': 2 qubits, 3 parameters>)"),
         (CircuitMap(QuantumCircuit(1)), "CircuitMap(circuit=<circuit: 1 qubit, 0 parameters>)"),
     ],
@@ -186,6 +237,13 @@ def test_resources_print_in_one_line(feature_map: FeatureMap) -> None:
         (CPMap(), ScaleRule("standard", 2.0)),
         (SeparableMap(), ScaleRule("standard", 2.0)),
         (HamiltonianMap(), ScaleRule("unit", 1.0)),
+        (CovariantMap(), ScaleRule("unit", 1.4)),
+        (HighDimMap(), ScaleRule("standard", 0.5)),
+        (YZCXMap(), ScaleRule("standard", 0.5)),
+        (YZCXMap(c=0.25), ScaleRule("standard", 2.0)),
+        (HeisenbergMap(), ScaleRule("standard", 0.2)),
+        (HeisenbergMap(time=1.5), ScaleRule("standard", 0.6 / 1.5)),
+        (DenseAngleMap(), ScaleRule("unit", 0.25)),
         (CircuitMap(user_circuit()), ScaleRule("auto")),
     ],
     ids=repr,
@@ -196,12 +254,26 @@ def test_scale_rule(feature_map: FeatureMap, rule: ScaleRule) -> None:
 
 @pytest.mark.parametrize(
     "feature_map",
-    [ZZFeatureMap(), ZZFeatureMap(gate="rzz"), PauliFeatureMap(), SeparableMap(), HamiltonianMap()],
+    [
+        *(ZZFeatureMap(), ZZFeatureMap(gate="rzz"), PauliFeatureMap(), SeparableMap(), HamiltonianMap()),
+        *(HighDimMap(), HighDimMap(gate="cx"), YZCXMap(), DenseAngleMap()),
+    ],
     ids=repr,
 )
 def test_one_feature_is_enough_where_the_definition_allows_it(feature_map: FeatureMap) -> None:
     assert feature_map.build(1).num_qubits == 1
     assert feature_map.resources(1).num_cx == 0
+
+
+def test_one_feature_is_one_bond_of_the_heisenberg_map() -> None:
+    assert HeisenbergMap().build(1).num_qubits == 2
+
+
+@pytest.mark.parametrize("feature_map", [HighDimMap(qubits=3), YZCXMap(qubits=3)], ids=repr)
+def test_more_qubits_than_features_repeat_the_features(feature_map: FeatureMap) -> None:
+    circuit = feature_map.build(1)
+    assert circuit.num_qubits == feature_map.num_qubits(1) == 3
+    assert list(circuit.parameters) == list(feature_map.parameter_vector(1))
 
 
 @all_maps
@@ -261,6 +333,36 @@ BAD: list[tuple[FeatureMap, str]] = [
         HamiltonianMap(interaction_range=2, entanglement="full"),
         "interaction_range=2 replaces entanglement, .* got entanglement='full'",
     ),
+    (CovariantMap(fiducial="1"), r"CovariantMap: fiducial must be a finite number, or 2 .* got '1'"),
+    (CovariantMap(fiducial="12"), r"CovariantMap: fiducial must be a finite number, or 2 .* got '12'"),
+    (CovariantMap(fiducial=float("inf")), r"or 2 of them \(one per qubit\), in radians; got inf"),
+    (CovariantMap(fiducial=True), "fiducial must be a finite number, or 2 .* got True"),
+    (CovariantMap(fiducial=None), "fiducial must be a finite number, or 2 .* got None"),
+    (CovariantMap(fiducial=[0.1]), r"fiducial must be a finite number, or 2 .* got \[0\.1\]"),
+    (CovariantMap(fiducial=(0.1, 0.2, 0.3)), r"fiducial must be .* got \(0\.1, 0\.2, 0\.3\)"),
+    (CovariantMap(fiducial=[0.1, float("nan")]), r"fiducial must be .* got \[0\.1, nan\]"),
+    (CovariantMap(fiducial=np.eye(2)), r"fiducial must be .* got array\(\["),
+    (CovariantMap(entanglement=[(0, 2)]), r"CovariantMap: .*between 0 and 1; got \(0, 2\) for 3 feature"),
+    (CovariantMap(entanglement="ring"), "CovariantMap: entanglement must be one of 'linear', .* got 'ring'"),
+    (CovariantMap(entanglement="coupling"), "CovariantMap: entanglement='coupling' needs .* got coupling=None"),
+    (HighDimMap(qubits=0), "HighDimMap: qubits must be an integer >= 1; got 0"),
+    (HighDimMap(qubits=2.0), r"HighDimMap: qubits must be an integer >= 1; got 2\.0"),
+    (HighDimMap(reps=0), "HighDimMap: reps must be an integer >= 1; got 0"),
+    (HighDimMap(gate="iswap"), "HighDimMap: gate must be one of 'sqrt_iswap', 'cx'; got 'iswap'"),
+    (YZCXMap(qubits=-1), "YZCXMap: qubits must be an integer >= 1; got -1"),
+    (YZCXMap(reps=True), "YZCXMap: reps must be an integer >= 1; got True"),
+    (YZCXMap(c=0), "YZCXMap: c must be a finite number greater than 0; got 0"),
+    (YZCXMap(c="1"), "YZCXMap: c must be a finite number greater than 0; got '1'"),
+    (YZCXMap(final_entangler=1), "YZCXMap: final_entangler must be one of True, False; got 1"),
+    (HeisenbergMap(time=0.0), r"HeisenbergMap: time must be None or a finite number greater than 0; got 0\.0"),
+    (HeisenbergMap(time="2"), "HeisenbergMap: time must be None or a finite number greater than 0; got '2'"),
+    (HeisenbergMap(trotter_steps=0), "HeisenbergMap: trotter_steps must be an integer >= 1; got 0"),
+    (HeisenbergMap(seed=-1), "HeisenbergMap: seed must be an integer >= 0; got -1"),
+    (HeisenbergMap(seed=None), "HeisenbergMap: seed must be an integer >= 0; got None"),
+    (HeisenbergMap(seed=2**32), r"HeisenbergMap: seed must be below 2\*\*32; got 4294967296"),
+    (DenseAngleMap(reps=0), "DenseAngleMap: reps must be an integer >= 1; got 0"),
+    (DenseAngleMap(entanglement=[(0, 2)]), r"DenseAngleMap: .*between 0 and 1; got \(0, 2\) for 3 feature"),
+    (DenseAngleMap(final_entangler=None), "DenseAngleMap: final_entangler must be one of True, False; got None"),
 ]
 
 
@@ -268,6 +370,27 @@ BAD: list[tuple[FeatureMap, str]] = [
 def test_bad_parameters_are_named_with_their_value(feature_map: FeatureMap, message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         feature_map.build(3)
+
+
+@pytest.mark.parametrize(
+    ("feature_map", "message"),
+    [
+        (HighDimMap(qubits=2, reps=1), r"HighDimMap: 2 qubit\(s\) and reps=1 hold at most 6 feature\(s\); got 7 feat"),
+        (HighDimMap(qubits=1, reps=2), r"HighDimMap: 1 qubit\(s\) and reps=2 hold at most 6 feature\(s\); got 7 feat"),
+        (YZCXMap(qubits=2, reps=3), r"YZCXMap: 2 qubit\(s\) and reps=3 hold at most 6 feature\(s\); got 7 feature"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else repr(value),
+)
+def test_features_are_refused_rather_than_dropped(feature_map: FeatureMap, message: str) -> None:
+    assert len(feature_map.build(6).parameters) == 6
+    with pytest.raises(InvalidDataError, match=message):
+        feature_map.build(7)
+
+
+@pytest.mark.parametrize("feature_map", [YZCXMap(c=-1.0), HeisenbergMap(time=float("nan"))], ids=repr)
+def test_scale_rules_name_bad_parameters_too(feature_map: FeatureMap) -> None:
+    with pytest.raises(InvalidParameterError, match="greater than 0; got"):
+        _ = feature_map.scale_rule
 
 
 def test_long_paulis_alone_cannot_take_one_feature() -> None:
@@ -283,6 +406,8 @@ def test_long_paulis_alone_cannot_take_one_feature() -> None:
         HamiltonianMap(entanglement=[(0, 1)]),
         PauliFeatureMap(entanglement={1: [(0,), (1,)], 2: [(0, 1)]}),
         CPMap(),
+        CovariantMap(),
+        DenseAngleMap(entanglement=[(0, 1)]),
         CircuitMap(user_circuit()),
     ],
     ids=repr,

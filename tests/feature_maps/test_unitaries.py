@@ -9,17 +9,35 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import Operator
+from scipy.linalg import expm
 
 from qkernels.feature_maps import (
     CircuitMap,
+    CovariantMap,
     CPMap,
+    DenseAngleMap,
     FeatureMap,
     HamiltonianMap,
+    HeisenbergMap,
+    HighDimMap,
     PauliFeatureMap,
     SeparableMap,
+    YZCXMap,
     ZZFeatureMap,
 )
-from tests.feature_maps.dense import H, Matrix, cx, distance_up_to_phase, on, phase, product, rotation
+from tests.feature_maps.dense import (
+    PAULI,
+    H,
+    Matrix,
+    cx,
+    cz,
+    distance_up_to_phase,
+    on,
+    phase,
+    product,
+    rotation,
+    sqrt_iswap,
+)
 
 
 def features(count: int, seed: int = 0) -> list[float]:
@@ -184,3 +202,151 @@ def test_circuit_map_is_the_users_circuit() -> None:
     )
     assert distance_up_to_phase(unitary(CircuitMap(circuit), [0.4, 1.3]), expected) < 1e-12
     assert distance_up_to_phase(unitary(CircuitMap(circuit, x=[b, a]), [1.3, 0.4]), expected) < 1e-12
+
+
+@pytest.mark.parametrize("d", [2, 3, 6, 7])
+@pytest.mark.parametrize(
+    ("entanglement", "pairs"),
+    [
+        ("linear", lambda n: [(i, i + 1) for i in range(n - 1)]),
+        ("full", lambda n: [(i, j) for i in range(n) for j in range(i + 1, n)]),
+        ([], lambda n: []),
+    ],
+    ids=["linear", "full", "none"],
+)
+@pytest.mark.parametrize("per_qubit", [False, True], ids=["one angle", "angles"])
+def test_covariant_is_its_definition(entanglement: object, pairs: object, d: int, per_qubit: bool) -> None:
+    x = features(d)
+    n = (d + 1) // 2
+    angles = features(n, seed=1) if per_qubit else [0.7] * n
+    gates = [rotation(n, "Y", (i,), angles[i]) for i in range(n)]
+    gates += [cz(n, i, j) for i, j in pairs(n)]
+    for i in range(n):
+        if 2 * i + 1 < d:
+            gates.append(expm(1j * x[2 * i + 1] * on(n, {i: PAULI["Z"]})))
+        gates.append(expm(1j * x[2 * i] * on(n, {i: PAULI["X"]})))
+    for fiducial in (angles, tuple(angles), np.array(angles)) if per_qubit else (0.7, np.float64(0.7)):
+        feature_map = CovariantMap(fiducial=fiducial, entanglement=entanglement)
+        assert distance_up_to_phase(unitary(feature_map, x), product(gates)) < 1e-12
+
+
+def test_covariant_fiducial_is_pi_half_by_default() -> None:
+    x = features(4)
+    assert distance_up_to_phase(unitary(CovariantMap(), x), unitary(CovariantMap(fiducial=[pi / 2] * 2), x)) < 1e-12
+
+
+def test_sqrt_iswap_of_the_reference_squares_to_iswap() -> None:
+    iswap = np.array([[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]])
+    root = sqrt_iswap(2, 0, 1)
+    assert np.max(np.abs(root @ root - iswap)) < 1e-15
+    # of the two roots the principal one: it exchanges with +i/√2, and keeps with +1/√2
+    assert root[1, 2] == pytest.approx(1j / np.sqrt(2))
+    assert root[1, 1] == pytest.approx(1 / np.sqrt(2))
+
+
+@pytest.mark.parametrize("gate", ["sqrt_iswap", "cx"])
+@pytest.mark.parametrize(
+    ("parameters", "d", "n", "layers"),
+    [
+        ({}, 1, 1, 2),
+        ({}, 2, 2, 2),
+        ({}, 4, 4, 2),
+        ({}, 5, 4, 2),
+        ({}, 9, 5, 2),
+        ({"qubits": 2}, 13, 2, 3),
+        ({"qubits": 3, "reps": 1}, 9, 3, 1),
+        ({"qubits": 4, "reps": 3}, 5, 4, 3),
+    ],
+    ids=str,
+)
+def test_high_dim_is_its_definition(parameters: dict[str, int], d: int, n: int, layers: int, gate: str) -> None:
+    x = features(d)
+    entangler = sqrt_iswap if gate == "sqrt_iswap" else cx
+    gates = hadamards(n)
+    angles = [x[s % d] for s in range(3 * n * layers)]
+    for layer in range(layers):
+        if layer > 0:
+            pairs = [(i, i + 1) for i in range(n - 1)]
+            gates += [entangler(n, *pair) for pair in [*pairs[::2], *pairs[1::2]]]
+        for letter in "ZYZ":
+            gates += [rotation(n, letter, (i,), angles.pop(0)) for i in range(n)]
+    assert not angles
+    assert distance_up_to_phase(unitary(HighDimMap(gate=gate, **parameters), x), product(gates)) < 1e-12
+
+
+@pytest.mark.parametrize("final_entangler", [True, False], ids=["last CX", "no last CX"])
+@pytest.mark.parametrize(
+    ("parameters", "d", "n", "layers"),
+    [
+        ({}, 1, 1, 3),
+        ({}, 2, 2, 3),
+        ({}, 5, 5, 3),
+        ({"reps": 1}, 4, 4, 1),
+        ({"reps": 4, "c": 0.6}, 4, 4, 4),
+        ({"qubits": 2}, 7, 2, 4),
+        ({"qubits": 5}, 3, 5, 3),
+    ],
+    ids=str,
+)
+def test_yzcx_is_its_definition(
+    parameters: dict[str, float], d: int, n: int, layers: int, final_entangler: bool
+) -> None:
+    x, c = features(d), parameters.get("c", 1.0)
+    gates, j = [], 0
+    for layer in range(layers):
+        for i in range(n):
+            gates += [rotation(n, "Y", (i,), c * x[j % d]), rotation(n, "Z", (i,), c * x[j % d])]
+            j += 1
+        if layer < layers - 1 or final_entangler:
+            gates += [cx(n, i, i + 1) for i in range(n - 1) if i % 2 == layer % 2]
+    feature_map = YZCXMap(final_entangler=final_entangler, **parameters)
+    assert distance_up_to_phase(unitary(feature_map, x), product(gates)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("parameters", "d"),
+    [({}, 1), ({}, 3), ({"time": 0.9, "trotter_steps": 1}, 2), ({"trotter_steps": 4, "seed": 11}, 4)],
+    ids=str,
+)
+def test_heisenberg_is_its_definition(parameters: dict[str, float], d: int) -> None:
+    x, n = features(d), d + 1
+    time, steps = parameters.get("time", n / 3), parameters.get("trotter_steps", 10)
+    uniform = np.random.RandomState(parameters.get("seed", 0)).random_sample((n, 3))
+    gates = []
+    for i, (u, v, w) in enumerate(uniform):
+        turns = [rotation(1, "Z", (0,), 2 * pi * w), rotation(1, "Y", (0,), np.arccos(1 - 2 * u))]
+        gates.append(on(n, {i: product([*turns, rotation(1, "Z", (0,), 2 * pi * v)])}))
+    for _ in range(int(steps)):
+        for j in range(d):
+            bond = sum(on(n, {j: PAULI[letter], j + 1: PAULI[letter]}) for letter in "XYZ")
+            gates.append(expm(-1j * time / steps * x[j] * bond))
+    assert distance_up_to_phase(unitary(HeisenbergMap(**parameters), x), product(gates)) < 1e-11
+
+
+@pytest.mark.parametrize("final_entangler", [True, False], ids=["last CX", "no last CX"])
+@pytest.mark.parametrize("reps", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("entanglement", "d", "pairs"),
+    [
+        ("circular", 1, []),
+        ("circular", 3, [(0, 1)]),
+        ("circular", 6, [(2, 0), (0, 1), (1, 2)]),
+        ("circular", 7, [(3, 0), (0, 1), (1, 2), (2, 3)]),
+        ("linear", 5, [(0, 1), (1, 2)]),
+        ([(2, 0), (1, 2)], 6, [(2, 0), (1, 2)]),
+    ],
+    ids=["one qubit", "two qubits", "ring of 3", "ring of 4", "linear", "pairs"],
+)
+def test_dense_angle_is_its_definition(
+    entanglement: object, d: int, pairs: list[tuple[int, int]], reps: int, final_entangler: bool
+) -> None:
+    x = features(d)
+    n = (d + 1) // 2
+    gates: list[Matrix] = []
+    for repetition in range(reps):
+        for i in range(n):
+            gates.append(rotation(n, "Y", (i,), 2 * pi * x[2 * i]))
+            gates += [on(n, {i: phase(2 * pi * x[2 * i + 1])})] if 2 * i + 1 < d else []
+        gates += [cx(n, i, j) for i, j in pairs] if repetition < reps - 1 or final_entangler else []
+    feature_map = DenseAngleMap(reps=reps, entanglement=entanglement, final_entangler=final_entangler)
+    assert distance_up_to_phase(unitary(feature_map, x), product(gates)) < 1e-12

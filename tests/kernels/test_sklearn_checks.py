@@ -1,4 +1,4 @@
-"""scikit-learn's own checks on the kernel as a transformer."""
+"""scikit-learn's own checks on kernels as transformers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from qkernels import AutoEngine, CPMap, FidelityKernel
+from qkernels.kernels import ProjectedKernel, QuantumKernel
 
 
-def expected_failures(_: FidelityKernel) -> dict[str, str]:
+def expected_failures(_: QuantumKernel) -> dict[str, str]:
     return {
         "check_sample_weight_equivalence_on_dense_data": "the columns of transform are the fitted rows, so fitting "
         "repeated rows gives more columns than fitting weighted rows"
@@ -19,10 +20,15 @@ def expected_failures(_: FidelityKernel) -> dict[str, str]:
 
 @pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix:UserWarning")
 @parametrize_with_checks(
-    [FidelityKernel(), FidelityKernel(engine=AutoEngine(shots=100, seed=0))],
+    [
+        FidelityKernel(),
+        FidelityKernel(engine=AutoEngine(shots=100, seed=0)),
+        ProjectedKernel(),
+        ProjectedKernel(engine=AutoEngine(shots=100, seed=0)),
+    ],
     expected_failed_checks=expected_failures,
 )
-def test_scikit_learn(estimator: FidelityKernel, check: Callable[[FidelityKernel], None]) -> None:
+def test_scikit_learn(estimator: QuantumKernel, check: Callable[[QuantumKernel], None]) -> None:
     check(estimator)
 
 

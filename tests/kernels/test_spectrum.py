@@ -1,4 +1,4 @@
-"""ClipSpectrum, the chain of corrections, and the warning where nothing repairs."""
+"""What all repairs have in common, ClipSpectrum, the chain of corrections, the warning where nothing repairs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from sklearn.base import clone
 from qkernels import ClipSpectrum, FidelityKernel, StatevectorEngine
 from qkernels._errors import InvalidDataError, InvalidParameterError, NotPSDWarning
 from qkernels.engines import Engine
-from qkernels.kernels import Correction
+from qkernels.kernels import Correction, FlipSpectrum, ShiftSpectrum
 from qkernels.programs import Overlaps
+
+REPAIRS = pytest.mark.parametrize(
+    "repair", [ClipSpectrum, ShiftSpectrum, FlipSpectrum], ids=lambda repair: repair.__name__
+)
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(12, 2))
@@ -39,12 +43,44 @@ DEGENERATE = {
 
 @pytest.mark.parametrize("K", DEGENERATE.values(), ids=DEGENERATE)
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
-def test_psd_matrix_is_left_alone_bit_by_bit(K: np.ndarray, weighted: bool) -> None:
+@REPAIRS
+def test_psd_matrix_is_left_alone_bit_by_bit(repair: type[Correction], K: np.ndarray, weighted: bool) -> None:
     weights = np.arange(1.0, len(K) + 1) if weighted else None
-    clip = ClipSpectrum().fit(K, sample_weight=weights)
-    assert clip.map_ is None
-    np.testing.assert_array_equal(clip.transform_gram(K), K)
-    np.testing.assert_array_equal(clip.transform_cross(K[:2]), K[:2])
+    fitted = repair().fit(K, sample_weight=weights)
+    np.testing.assert_array_equal(fitted.transform_gram(K), K)
+    np.testing.assert_array_equal(fitted.transform_cross(K[:2]), K[:2])
+
+
+@pytest.mark.parametrize("K", DEGENERATE.values(), ids=DEGENERATE)
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@REPAIRS
+def test_degenerate_spectra_are_repaired(repair: type[Correction], K: np.ndarray, weighted: bool) -> None:
+    weights = np.arange(1.0, len(K) + 1) if weighted else None
+    K = K - 0.7 * np.eye(len(K))
+    repaired = repair().fit(K, sample_weight=weights).transform_gram(K)
+    assert np.linalg.eigvalsh(repaired)[0] > -1e-14 * len(K)
+    np.testing.assert_array_equal(repaired, repaired.T)
+    # What is repaired needs no repair.
+    np.testing.assert_array_equal(repair().fit(repaired).transform_gram(repaired), repaired)
+
+
+@REPAIRS
+@given(seed=st.integers(0, 10_000))
+def test_order_of_the_samples_plays_no_role(repair: type[Correction], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    K = rng.normal(size=(6, 6))
+    K = K + K.T
+    cross = rng.normal(size=(3, 6))
+    weights = rng.uniform(1, 3, size=6)
+    order = rng.permutation(6)
+    fitted = repair().fit(K, sample_weight=weights)
+    permuted = repair().fit(K[np.ix_(order, order)], sample_weight=weights[order])
+    np.testing.assert_allclose(
+        permuted.transform_gram(K[np.ix_(order, order)]), fitted.transform_gram(K)[np.ix_(order, order)], atol=1e-10
+    )
+    np.testing.assert_allclose(
+        permuted.transform_cross(cross[:, order]), fitted.transform_cross(cross)[:, order], atol=1e-10
+    )
 
 
 def test_degenerate_negative_eigenvalues_by_hand() -> None:
@@ -97,28 +133,40 @@ def test_weights_are_repetitions(seed: int) -> None:
     )
 
 
-def test_asymmetric_matrix_is_symmetrised() -> None:
+@pytest.mark.parametrize(
+    ("repair", "expected"),
+    [
+        (ClipSpectrum, [[1.5, 1.5], [1.5, 1.5]]),
+        (ShiftSpectrum, [[2.0, 2.0], [2.0, 2.0]]),
+        (FlipSpectrum, [[2.0, 1.0], [1.0, 2.0]]),
+    ],
+    ids=["clip", "shift", "flip"],
+)
+def test_asymmetric_matrix_is_symmetrised(repair: type[Correction], expected: list[list[float]]) -> None:
     K = np.array([[1.0, 2.2], [1.8, 1.0]])
-    clip = ClipSpectrum().fit(K)
-    np.testing.assert_allclose(clip.eigenvalues_, [-1.0, 3.0])
-    np.testing.assert_allclose(clip.transform_gram(K), np.full((2, 2), 1.5))
+    fitted = repair().fit(K)
+    np.testing.assert_allclose(fitted.eigenvalues_, [-1.0, 3.0])
+    np.testing.assert_allclose(fitted.transform_gram(K), expected)
 
 
+@REPAIRS
 @pytest.mark.parametrize("rtol", [-0.1, 1.0, "auto", True, None], ids=repr)
-def test_bad_rtol(rtol: object) -> None:
-    with pytest.raises(
-        InvalidParameterError, match=rf"rtol of ClipSpectrum must be a number in \[0, 1\), got {rtol!r}"
-    ):
-        ClipSpectrum(rtol=rtol).fit(np.eye(2))
+def test_bad_rtol(repair: type[Correction], rtol: object) -> None:
+    name = repair.__name__
+    with pytest.raises(InvalidParameterError, match=rf"rtol of {name} must be a number in \[0, 1\), got {rtol!r}"):
+        repair(rtol=rtol).fit(np.eye(2))
 
 
-def test_matrix_that_is_not_square() -> None:
-    with pytest.raises(InvalidDataError, match=r"must be a square matrix, got shape \(2, 3\)"):
-        ClipSpectrum().fit(np.ones((2, 3)))
+@REPAIRS
+def test_matrix_that_is_not_square(repair: type[Correction]) -> None:
+    with pytest.raises(InvalidDataError, match=rf"{repair.__name__} must be a square matrix, got shape \(2, 3\)"):
+        repair().fit(np.ones((2, 3)))
 
 
-def test_parameters() -> None:
-    assert clone(ClipSpectrum(rtol=1e-8)).get_params() == {"rtol": 1e-8}
+@REPAIRS
+def test_parameters(repair: type[Correction]) -> None:
+    assert clone(repair(rtol=1e-8)).get_params() == {"rtol": 1e-8}
+    assert repair.guarantees_psd
 
 
 # In the kernel --------------------------------------------------------------------------------------------------

@@ -449,6 +449,18 @@ def library_gates() -> Built:
 
 
 @_case
+def labelled_gates() -> Built:
+    """A label is for drawings: the gate stays what its name and angles say."""
+    a = Parameter("a")
+    circuit = _wall(3)
+    circuit.append(lib.XXPlusYYGate(-np.pi / 2, label="√iSWAP"), [2, 0])
+    circuit.append(lib.RZGate(a, label="x"), [1])
+    circuit.append(lib.CXGate(label="swap", ctrl_state=0), [1, 2])
+    circuit.append(lib.RXXGate(a * a, label="h"), [0, 1])
+    return circuit, [a]
+
+
+@_case
 def clifford_operation() -> Built:
     a = Parameter("a")
     body = QuantumCircuit(2)

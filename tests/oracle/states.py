@@ -99,6 +99,46 @@ def oracle_overlaps(
     return np.array([[abs(np.vdot(b, a)) ** 2 for b in right] for a in left]).reshape(len(left), len(right))
 
 
+def oracle_matrix(circuit: QuantumCircuit, values: Mapping[Parameter, float]) -> Complex:
+    """Matrix (2**num_qubits, 2**num_qubits) of a circuit without resets, with its global phase."""
+    bound = circuit.assign_parameters({p: float(v) for p, v in values.items() if p in circuit.parameters})
+    identity = np.eye(2**circuit.num_qubits, dtype=complex)
+    return _run(bound, _split(identity, circuit.num_qubits))
+
+
+def oracle_weights(
+    circuit: QuantumCircuit,
+    x: Iterable[Parameter],
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
+    patches: Sequence[Sequence[int]] | None = None,
+    theta_params: Iterable[Parameter] = (),
+    theta: Sequence[float] = (),
+) -> Real:
+    """Probabilities of the outcomes of U(y)^dagger U(x)|0> by weight, shape (n_x, n_y, num_patches + 1).
+
+    Row x of X is prepared and row y of Y (default X) is undone. The weight of an outcome is the number of patches
+    (default: every qubit its own) in which some qubit reads 1.
+    """
+    trained = dict(zip(theta_params, theta, strict=True))
+    names, n = list(x), circuit.num_qubits
+    groups = [(q,) for q in range(n)] if patches is None else [tuple(patch) for patch in patches]
+    rows = np.asarray(X, dtype=float)
+    others = rows if Y is None else np.asarray(Y, dtype=float)
+    prepared, undone = (
+        [oracle_matrix(circuit, dict(zip(names, row, strict=True)) | trained) for row in table]
+        for table in (rows, others)
+    )
+    result = np.zeros((len(rows), len(others), len(groups) + 1))
+    for i, u in enumerate(prepared):
+        for j, v in enumerate(undone):
+            amplitudes = v.conj().T @ u[:, 0]
+            for outcome, amplitude in enumerate(amplitudes):
+                weight = sum(any(outcome >> q & 1 for q in patch) for patch in groups)
+                result[i, j, weight] += abs(amplitude) ** 2
+    return result
+
+
 def oracle_expectations(
     circuit: QuantumCircuit,
     observables: Sequence[Observable],

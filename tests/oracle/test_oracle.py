@@ -18,10 +18,12 @@ from tests.oracle import (
     CASES,
     observable_matrix,
     oracle_expectations,
+    oracle_matrix,
     oracle_overlaps,
     oracle_state,
     oracle_states,
     oracle_unitary,
+    oracle_weights,
     random_circuit,
     random_inputs,
     random_observables,
@@ -105,6 +107,34 @@ def test_overlaps_and_expectations_equal_the_closed_form_of_a_rotation() -> None
     expected = np.stack([np.cos(X[:, 0]), np.sin(X[:, 1]), 2 * np.cos(X[:, 0]) - np.cos(X).prod(axis=1)], axis=1)
     observables = ["IZ", SparsePauliOp("XI"), SparsePauliOp(["IZ", "ZZ"], [2, -1])]
     np.testing.assert_allclose(oracle_expectations(circuit, observables, x, X), expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("seed", [3, 11, 17])
+def test_matrix_of_a_circuit_equals_qiskit(seed: int) -> None:
+    circuit, parameters = random_circuit(seed, max_qubits=4)
+    circuit.data = [i for i in circuit.data if i.operation.name not in {"measure", "reset", "initialize"}]
+    values = dict(zip(parameters, random_inputs(1, len(parameters), seed)[0], strict=True))
+    bound = circuit.assign_parameters({p: v for p, v in values.items() if p in circuit.parameters})
+    np.testing.assert_allclose(oracle_matrix(circuit, values), Operator(bound).data, rtol=0, atol=TOLERANCE)
+
+
+def test_weights_of_one_qubit_rotations_are_products() -> None:
+    """Each qubit reads 1 with probability sin²((x − y)/2), on its own."""
+    x = ParameterVector("x", 3)
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.ry(x[q], q)
+    X, Y = random_inputs(2, 3, seed=0), random_inputs(3, 3, seed=1)
+    one = np.sin((X[:, None] - Y[None]) / 2) ** 2
+    zero = 1 - one
+    a, b, c = np.moveaxis(one, -1, 0)
+    na, nb, nc = np.moveaxis(zero, -1, 0)
+    hamming = [na * nb * nc, a * nb * nc + na * b * nc + na * nb * c, a * b * nc + a * nb * c + na * b * c, a * b * c]
+    np.testing.assert_allclose(oracle_weights(circuit, x, X, Y), np.stack(hamming, axis=-1), atol=TOLERANCE)
+    pair = na * nc  # qubits 0 and 2 together
+    patched = [pair * nb, pair * b + (1 - pair) * nb, (1 - pair) * b]
+    found = oracle_weights(circuit, x, X, Y, patches=[(1,), (2, 0)])
+    np.testing.assert_allclose(found, np.stack(patched, axis=-1), atol=TOLERANCE)
 
 
 def test_observable_matrices_equal_qiskit() -> None:

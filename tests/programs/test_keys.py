@@ -16,6 +16,7 @@ from qiskit.circuit import ClassicalRegister, Parameter, ParameterVector, Quantu
 from qiskit.circuit import library as lib
 from qiskit.quantum_info import Pauli, SparsePauliOp, random_unitary
 
+from qkernels._errors import InvalidParameterError
 from qkernels.programs import ExpectationProgram, OverlapProgram
 from tests.oracle import CASES, random_circuit
 
@@ -463,6 +464,72 @@ def test_the_order_of_terms_in_an_observable_does_not_count() -> None:
 def test_overlaps_and_expectations_of_one_circuit_differ() -> None:
     expectation = _expectation(["ZI"])
     assert OverlapProgram(expectation.circuit, expectation.x).key != expectation.key
+
+
+# -- patches -------------------------------------------------------------------------------------------
+
+
+def _patched(patches: object = None) -> OverlapProgram:
+    x = ParameterVector("x", 1)
+    circuit = QuantumCircuit(4)
+    circuit.ry(x[0], 0)
+    return OverlapProgram(circuit, x, patches=patches)
+
+
+def test_patches_belong_to_the_key_where_they_are_given() -> None:
+    plain = _patched()
+    assert plain.key == OverlapProgram(plain.circuit, plain.x).key
+    assert plain.patches is None
+    assert plain.num_patches == 4
+    partitions = [[(0, 1), (2, 3)], [(0, 2), (1, 3)], [(0, 1, 2, 3)], [(0,), (1,), (2, 3)]]
+    programs = [_patched(patches) for patches in partitions]
+    assert [program.num_patches for program in programs] == [2, 2, 1, 3]
+    assert len({program.key for program in (plain, *programs)}) == 5
+    assert plain != programs[0]
+
+
+@pytest.mark.parametrize(
+    "patches",
+    [[(3, 2), (1, 0)], ([0, 1], range(2, 4)), np.array([[2, 3], [0, 1]]), iter([[2, 3], (1, 0)])],
+    ids=["order", "containers", "array", "iterator"],
+)
+def test_one_partition_has_one_key(patches: object) -> None:
+    program = _patched(patches)
+    assert program.patches == ((0, 1), (2, 3))
+    assert program.key == _patched([(0, 1), (2, 3)]).key
+    assert all(type(q) is int for patch in program.patches for q in patch)
+    assert pickle.loads(pickle.dumps(program)) == program
+
+
+@pytest.mark.parametrize("patches", [[(0,), (1,), (2,), (3,)], [[2], [0], [3], [1]]], ids=["in-order", "other-order"])
+def test_single_qubits_are_what_none_means(patches: object) -> None:
+    assert _patched(patches).patches is None
+    assert _patched(patches).key == _patched().key
+
+
+@pytest.mark.parametrize(
+    ("patches", "pattern"),
+    [
+        ([(0, 1), (1, 2, 3)], r"each in one patch; got the qubit\(s\) \[1\] more than once"),
+        ([(0, 0), (1, 2, 3)], r"got the qubit\(s\) \[0\] more than once"),
+        ([(0, 1)], r"the qubit\(s\) \[2, 3\] stand in none\. Add a patch for them, such as \(2, 3\)"),
+        ([(0, 1, 2)], r"the qubit\(s\) \[3\] stand in none\. Add a patch for them, such as \(3,\)"),
+        ([], r"the qubit\(s\) \[0, 1, 2, 3\] stand in none"),
+        ([(0, 1), (), (2, 3)], r"got an empty patch\. Leave it out"),
+        ([(0, 1), (2, 4)], r"sequences of qubit indices 0 to 3; got 4 in the patch \(2, 4\)"),
+        ([(0, 1), (-1, 2)], r"qubit indices 0 to 3; got -1 in the patch \(-1, 2\)"),
+        ([(0, 1), (2.0, 3)], r"got 2\.0 in the patch \(2\.0, 3\)"),
+        ([(0, True), (2, 3)], r"got True in the patch \(0, True\)"),
+        ([(0, 1), 2, 3], r"got the entry 2\. One qubit alone is a patch \(2,\)"),
+        ([(0, 1), "23"], r"got the entry '23'"),
+        ("0123", r"patches must be a partition of the 4 qubit\(s\): .* got '0123'"),
+        (2, r"patches must be a partition of the 4 qubit\(s\): .* got 2"),
+    ],
+    ids=str,
+)
+def test_patches_are_a_partition_of_the_qubits(patches: object, pattern: str) -> None:
+    with pytest.raises(InvalidParameterError, match=pattern):
+        _patched(patches)
 
 
 # -- programs as data ----------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""Expectation values of observables from those of their Pauli strings: content-keyed shots, and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkernels.programs import ExpectationProgram, sample_frequencies, single_uniforms, wilson_stderr
+
+__all__ = ["combine", "pauli_labels", "sample_paulis"]
+
+Values = NDArray[np.float64]
+
+
+def pauli_labels(program: ExpectationProgram) -> list[str]:
+    """The distinct Pauli strings of all observables, sorted."""
+    return sorted({label for terms in program.terms for label, _ in terms})
+
+
+def sample_paulis(
+    paulis: Values, labels: Sequence[str], keys: NDArray[np.uint64], shots: int, seed: int
+) -> tuple[Values, Values]:
+    """Sampled means of Pauli strings and their variances.
+
+    Parameters
+    ----------
+    paulis : ndarray of shape (n_rows, n_labels)
+        Expectation values.
+    labels : sequence of str
+        The identity is not measured.
+    keys : ndarray of shape (n_rows, 2), uint64
+    shots, seed : int
+
+    Returns
+    -------
+    means, variances : ndarray of shape (n_rows, n_labels)
+    """
+    means, variances = paulis.copy(), np.zeros_like(paulis)
+    for k, label in enumerate(labels):
+        if set(label) == {"I"}:
+            continue
+        u = single_uniforms(keys, seed, f"{label},shots={shots}")
+        frequency = sample_frequencies(0.5 + 0.5 * paulis[:, k], u, shots)
+        means[:, k] = 2.0 * frequency - 1.0
+        variances[:, k] = (2.0 * wilson_stderr(frequency, shots)) ** 2
+    return means, variances
+
+
+def combine(program: ExpectationProgram, paulis: Values, variances: Values | None) -> Values:
+    """Values of the observables and, where there are variances, their standard errors.
+
+    Parameters
+    ----------
+    program : ExpectationProgram
+    paulis, variances : ndarray of shape (n_rows, n_labels)
+        In the order of `pauli_labels`.
+
+    Returns
+    -------
+    ndarray of shape (1 or 2, n_rows, n_observables)
+    """
+    position = {label: k for k, label in enumerate(pauli_labels(program))}
+    coefficients = np.zeros((len(position), len(program.terms)))
+    for k, observable in enumerate(program.terms):
+        for label, c in observable:
+            coefficients[position[label], k] += c
+    values = paulis @ coefficients
+    if variances is None:
+        return values[None]
+    return np.stack([values, np.sqrt(variances @ coefficients**2)])

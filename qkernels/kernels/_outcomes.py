@@ -1,0 +1,102 @@
+"""What kernels of the whole outcome share: a function of the outcome's weight instead of its all-zero count alone."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkernels._errors import InvalidParameterError
+from qkernels.engines import Engine, Orientation
+from qkernels.feature_maps import FeatureMap
+from qkernels.kernels._bandwidth import AffineScaling
+from qkernels.kernels._circuit import CircuitKernel
+from qkernels.kernels._fidelity_rule import check_orientation
+from qkernels.kernels._rule import CircuitRule
+from qkernels.programs import OverlapProgram, Overlaps, Plan
+
+__all__ = ["OutcomeKernel"]
+
+Values = NDArray[np.float64]
+
+_PRIOR = 0.5
+"""Pseudo-count of every class (Jeffreys), so that the standard error of a sampled entry is never 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutcomeRule(CircuitRule):
+    """Mean of a function of the outcome's weight.
+
+    Attributes
+    ----------
+    program : OverlapProgram
+        With the patches whose non-zero readings are counted.
+    orientation : {"canonical", "both"}
+    score : ndarray of shape (n_patches + 1,)
+        The function: its value for every weight.
+    """
+
+    feature_map: FeatureMap
+    engine: Engine
+    scaling: AffineScaling
+    program: OverlapProgram
+    orientation: Orientation
+    score: Values
+
+    def measure(self, A: Values, B: Values | None = None, need: frozenset[str] = frozenset()) -> Overlaps:
+        need = need | {"weights"}
+        found = self.engine.overlaps(self.program, A, B, need=need, orientation=self.orientation)
+        return self._scored(found)
+
+    def _scored(self, found: Overlaps) -> Overlaps:
+        if found.weights is None:
+            raise InvalidParameterError(f"{self.engine!r} returned no outcome weights, which this kernel is made of.")
+        values = np.asarray(found.weights @ self.score)
+        if found.num_shots is None:
+            return replace(found, values=values)
+        # Posterior of the class probabilities under a Dirichlet prior; its variance of Σ p_w g(w).
+        counts = found.weights * found.num_shots[..., None] + _PRIOR
+        total = counts.sum(axis=-1)
+        mean = counts @ self.score / total
+        variance = (counts @ self.score**2 / total - mean**2) / (total + 1.0)
+        stderr = np.where(found.num_shots > 0, np.sqrt(np.maximum(variance, 0.0)), 0.0)
+        return replace(found, values=values, stderr=stderr)
+
+    def diag(self, A: Values) -> Values:
+        if self.is_noiseless:
+            return np.full(len(A), self.score[0])
+        pairs = np.repeat(np.arange(len(A)), 2).reshape(-1, 2)
+        need = frozenset({"weights"})
+        found = self.engine.overlaps(self.program, A, pairs=pairs, need=need, orientation=self.orientation)
+        return self._scored(found).values
+
+    def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
+        return self.engine.plan(self.program, n_rows, n_columns, need={"weights"}, orientation=self.orientation)
+
+
+class OutcomeKernel(CircuitKernel):
+    """Base of kernels of outcome weights (abstract): a subclass says which patches count and what a weight is worth."""
+
+    orientation: Orientation
+
+    @abstractmethod
+    def _patches(self, num_qubits: int) -> tuple[tuple[int, ...], ...] | None:
+        """Patches whose non-zero readings are counted; None for single qubits."""
+
+    @abstractmethod
+    def _score(self, num_patches: int) -> Values:
+        """Value of every weight."""
+
+    def _may_be_indefinite(self, engine: Engine) -> bool:
+        return True  # the outcome of U(y)†U(x) is a symmetric function of x and y only in its all-zero part
+
+    def _build_rule(self, feature_map: FeatureMap, engine: Engine, scaling: AffineScaling) -> CircuitRule:
+        check_orientation(self.orientation, type(self).__name__)
+        n_features = len(scaling.factor)
+        circuit, x = feature_map.build(n_features), feature_map.parameter_vector(n_features)
+        patches = self._patches(int(circuit.num_qubits))
+        score = self._score(int(circuit.num_qubits) if patches is None else len(patches))
+        program = OverlapProgram(circuit, x, patches=patches)
+        return OutcomeRule(feature_map, engine, scaling, program, self.orientation, score)

@@ -1,0 +1,141 @@
+"""FidelityKernel.refine: more shots where they matter, pooled with what was measured."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from qkernels import CPMap, FidelityKernel, StatevectorEngine
+from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.kernels import ClipSpectrum
+from qkernels.programs import wilson_stderr
+
+RNG = np.random.default_rng(2)
+X = RNG.normal(size=(12, 3))
+X_NEW = RNG.normal(size=(3, 3))
+ONES = np.ones((12, 12))
+
+pytestmark = pytest.mark.filterwarnings("ignore::qkernels._errors.NotPSDWarning")  # raw sampled matrices, on purpose
+
+
+def fitted(shots: int = 30, seed: int = 0, **options: object) -> FidelityKernel:
+    return FidelityKernel(CPMap(), StatevectorEngine(shots=shots, seed=seed), corrections=[], **options).fit(X)
+
+
+def test_budget_is_spent_to_the_last_shot() -> None:
+    kernel = fitted()
+    pairs = np.triu_indices(12, 1)
+    assert kernel.gram_shots_[pairs].sum() == 66 * 30
+    kernel.refine(RNG.uniform(size=(12, 12)), shots=1001)
+    assert kernel.gram_shots_[pairs].sum() == 66 * 30 + 1001
+    np.testing.assert_array_equal(kernel.gram_shots_, kernel.gram_shots_.T)
+    np.testing.assert_array_equal(np.diag(kernel.gram_), 1.0)
+    np.testing.assert_array_equal(np.diag(kernel.gram_stderr_), 0.0)
+
+
+def test_values_are_counts_over_shots_and_errors_follow() -> None:
+    kernel = fitted().refine(RNG.uniform(size=(12, 12)), shots=5000)
+    off = ~np.eye(12, dtype=bool)
+    counts = kernel.gram_ * kernel.gram_shots_
+    np.testing.assert_allclose(counts[off], np.rint(counts[off]), atol=1e-8)
+    np.testing.assert_array_equal(kernel.gram_, kernel.gram_.T)
+    np.testing.assert_allclose(
+        kernel.gram_stderr_[off], wilson_stderr(kernel.gram_[off], kernel.gram_shots_[off]), rtol=1e-12
+    )
+
+
+def test_shots_follow_importance_and_variance() -> None:
+    importance = np.zeros((12, 12))
+    importance[0, 1] = importance[2, 3] = 1.0
+    kernel = fitted(shots=200)
+    before = kernel.gram_.copy()
+    kernel.refine(importance, shots=100_000)
+    changed = kernel.gram_shots_ > 200
+    assert {tuple(sorted(pair)) for pair in np.argwhere(changed)} == {(0, 1), (2, 3)}
+    # Neyman: total shots in the ratio of the deviations that the pilot showed
+    posterior = (before * 200 + 0.5) / 201
+    sigma = np.sqrt(posterior * (1 - posterior))
+    ratio = kernel.gram_shots_[0, 1] / kernel.gram_shots_[2, 3]
+    assert ratio == pytest.approx(sigma[0, 1] / sigma[2, 3], rel=0.02)
+
+
+def test_pooled_values_are_unbiased_and_new_rounds_are_independent() -> None:
+    exact = FidelityKernel(CPMap()).fit(X).gram_
+    pairs = np.triu_indices(12, 1)
+    scores = []
+    for seed in range(20):
+        kernel = fitted(shots=50, seed=seed)
+        pilot = kernel.gram_[pairs]
+        kernel.refine(ONES, shots=66 * 50).refine(ONES, shots=66 * 50)
+        added = kernel.gram_shots_[pairs] - 50
+        new = (kernel.gram_[pairs] * kernel.gram_shots_[pairs] - 50 * pilot) / np.maximum(added, 1)
+        sigma = np.sqrt(exact[pairs] * (1 - exact[pairs]))
+        use = (added > 20) & (sigma > 0.1)
+        z_pilot = (pilot - exact[pairs]) / sigma * np.sqrt(50)
+        z_new = (new - exact[pairs]) / sigma * np.sqrt(added)
+        scores.append(np.stack([z_pilot[use], z_new[use]]))
+    z_pilot, z_new = np.concatenate(scores, axis=1)
+    n = len(z_new)
+    assert n > 300
+    assert abs(z_new.mean()) < 5 / np.sqrt(n)
+    assert abs(np.mean(z_new**2) - 1) < 5 * np.sqrt(2 / n) * 1.5  # binomial tails are not quite normal
+    # The pilot decides how many shots follow, so a weak dependence remains; the same draws again would give 1.
+    assert abs(np.mean(z_pilot * z_new)) < 0.3
+
+
+def test_equal_rows_are_one_row() -> None:
+    Z = np.repeat(X[:4], 3, axis=0)
+    kernel = FidelityKernel(CPMap(), StatevectorEngine(shots=30, seed=0), corrections=[]).fit(Z)
+    kernel.refine(np.ones((12, 12)), shots=600)
+    distinct = kernel.gram_shots_[::3, ::3]
+    assert distinct[np.triu_indices(4, 1)].sum() == 6 * 30 + 600
+    np.testing.assert_array_equal(kernel.gram_, np.repeat(np.repeat(kernel.gram_[::3, ::3], 3, 0), 3, 1))
+    assert kernel.gram_[0, 1] == 1.0
+
+
+def test_corrections_are_fitted_anew_and_transform_agrees() -> None:
+    kernel = FidelityKernel(CPMap(), StatevectorEngine(shots=10, seed=5)).fit(X)
+    assert isinstance(kernel.corrections_[0], ClipSpectrum)
+    first = kernel.gram_.copy()
+    kernel.refine(ONES, shots=66 * 10)
+    assert not np.array_equal(kernel.gram_, first)
+    assert np.linalg.eigvalsh(kernel.gram_)[0] > -1e-12
+    np.testing.assert_allclose(kernel.transform(X), kernel.gram_, atol=1e-10)
+    assert kernel.transform(X_NEW).shape == (3, 12)
+    again = pickle.loads(pickle.dumps(kernel)).refine(ONES, shots=100)
+    np.testing.assert_array_equal(again.gram_, kernel.refine(ONES, shots=100).gram_)
+
+
+def test_a_new_fit_starts_anew() -> None:
+    kernel = fitted().refine(ONES, shots=1000)
+    kernel.fit(X)
+    np.testing.assert_array_equal(kernel.gram_, fitted().gram_)
+    kernel.set_params(engine=StatevectorEngine()).fit(X)
+    assert not hasattr(kernel, "gram_shots_")
+    assert not hasattr(kernel, "gram_stderr_")
+
+
+def test_both_orientations_take_even_numbers() -> None:
+    kernel = fitted(orientation="both").refine(RNG.uniform(size=(12, 12)), shots=777)
+    assert (kernel.gram_shots_ % 2 == 0).all()
+    spent = kernel.gram_shots_[np.triu_indices(12, 1)].sum() - 66 * 30
+    assert 777 - 66 <= spent <= 777
+
+
+def test_refusals() -> None:
+    with pytest.raises(NotFittedError):
+        FidelityKernel(engine=StatevectorEngine(shots=10, seed=0)).refine(ONES, 10)
+    with pytest.raises(InvalidParameterError, match=r"must sample for refine.*got AutoEngine\(\)"):
+        FidelityKernel().fit(X).refine(ONES, 10)
+    kernel = fitted()
+    for shots in (0, -1, 1.5, True):
+        with pytest.raises(InvalidParameterError, match=f"shots of FidelityKernel.refine must be.*got {shots!r}"):
+            kernel.refine(ONES, shots)
+    with pytest.raises(InvalidDataError, match=r"shape \(12, 12\).*got shape \(12,\)"):
+        kernel.refine(ONES[0], 10)
+    with pytest.raises(InvalidDataError, match="with 1 not finite"):
+        kernel.refine(np.where(np.arange(144).reshape(12, 12) == 5, np.nan, 1.0), 10)
+    np.testing.assert_array_equal(kernel.gram_, fitted().gram_)
