@@ -6,6 +6,8 @@
 - `memory`: peak memory of a Gram matrix, in a process of its own
 - `grid_search`: how many matrices a search evaluates
 - `projected`: the kernel matrix of one-qubit expectation values against other libraries
+- `nystroem`: features of many rows, time and peak memory in a process of its own
+- `adaptive_shots`: accuracy at equal total shots, spent where the classifier is sensitive or uniformly
 - `_harness`: timing, checking, judging; `_report`: the table and the JSON records; `_competitors`: the others
 
 ``python -m benchmarks --help`` says how to run them, README.md what each one asks.

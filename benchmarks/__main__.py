@@ -9,13 +9,35 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import gram_cpmap, gram_zz, grid_search, memory, predict_one, projected, user_circuit, wide_mps
+from benchmarks import (
+    adaptive_shots,
+    gram_cpmap,
+    gram_zz,
+    grid_search,
+    memory,
+    nystroem,
+    predict_one,
+    projected,
+    user_circuit,
+    wide_mps,
+)
 from benchmarks._harness import Case, Result
 from benchmarks._report import Neighbours, machine, print_table, record, write_record
 
 CASES: dict[str, Case] = {
     module.CASE.name: module.CASE
-    for module in (gram_zz, gram_cpmap, user_circuit, wide_mps, predict_one, memory, grid_search, projected)
+    for module in (
+        gram_zz,
+        gram_cpmap,
+        user_circuit,
+        wide_mps,
+        predict_one,
+        memory,
+        grid_search,
+        projected,
+        nystroem,
+        adaptive_shots,
+    )
 }
 
 QUIET = 0.1

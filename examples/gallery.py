@@ -70,7 +70,7 @@ def print_resources(d: int, device: BackendV2 | None) -> None:
     routed = "" if device is None else f", and routed on {device.name} ({device.num_qubits} qubits)"
     print(f"One U(x) of {d} features, any qubit coupled to any{routed}:")
     head = f"{'':36}{'qubits':>8}{'gates':>7}{'CX':>6}{'depth':>7}{'2q depth':>10}"
-    print(head if device is None else head + f"{'routed 2q gates':>18}{'2q depth':>10}{'depth':>7}")
+    print(head if device is None else head + f"{'routed: 2q gates':>18}{'2q depth':>10}{'depth':>7}")
     for feature_map in MAPS:
         cost = feature_map.resources(d, device)
         line = (

@@ -139,7 +139,7 @@ def test_numbers_without_target_do_not_count(common: ModuleType) -> None:
 
 FAKE = """
 from _common import Check, Paper, Target, main
-PAPER = Paper("{id}", "Nobody 1999")
+PAPER = Paper("{id}", "Nobody 1999", own_numbers={own})
 def run(quick):
     return [Check("share of {id}", {result} if quick else 0.0, Target(low=0.9), rbf=0.42)]
 if __name__ == "__main__":
@@ -152,7 +152,7 @@ def copy(tmp_path: Path) -> Path:
     """The folder with one script, which meets its target on the small setting only."""
     for name in ("__main__.py", "_common.py"):
         (tmp_path / name).write_text((FOLDER / name).read_text())
-    (tmp_path / "a98_met.py").write_text(FAKE.format(id="A98", result=0.95))
+    (tmp_path / "a98_met.py").write_text(FAKE.format(id="A98", result=0.95, own=True))
     return tmp_path
 
 
@@ -173,7 +173,7 @@ def test_table_of_one_real_script(tmp_path: Path) -> None:
 
 def test_table_fails_when_one_script_misses(copy: Path, tmp_path: Path) -> None:
     assert run(copy, "--quick", folder=tmp_path).returncode == 0
-    (copy / "a99_missed.py").write_text(FAKE.format(id="A99", result=0.85))
+    (copy / "a99_missed.py").write_text(FAKE.format(id="A99", result=0.85, own=True))
     done = run(copy, "--quick", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr == ""
@@ -184,6 +184,38 @@ def test_table_fails_when_one_script_misses(copy: Path, tmp_path: Path) -> None:
         ["A98", "Nobody 1999", "share of A98", "≥ 90.0%", "95.0%", "42.0%", "yes"],
         ["A99", "Nobody 1999", "share of A99", "≥ 90.0%", "85.0%", "42.0%", "NO"],
     ]
+
+
+def test_targets_that_are_not_the_papers_are_marked(copy: Path, tmp_path: Path) -> None:
+    note = "not the paper's own numbers"
+    assert note not in run(copy, "--quick", folder=tmp_path).stdout
+    assert note not in run(copy / "a98_met.py", "--quick", folder=tmp_path).stdout
+    (copy / "a99_elsewhere.py").write_text(FAKE.format(id="A99", result=0.95, own=False))
+    last = run(copy, "--quick", folder=tmp_path).stdout.splitlines()[-1]
+    assert last.startswith("A99: ")
+    assert note in last
+    assert note in run(copy / "a99_elsewhere.py", "--quick", folder=tmp_path).stdout.splitlines()[0]
+
+
+def test_no_name_is_cut_off_in_a_narrow_terminal(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    monkeypatch.syspath_prepend(str(copy))
+    spec = spec_from_file_location("papers_main", copy / "__main__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    monkeypatch.delitem(sys.modules, "_common", raising=False)
+    spec.loader.exec_module(module)
+    paper = module.Paper("A97", "Somebodywithaverylongname et al. 1999", arxiv="9901.00001")
+    written = StringIO()
+    module.print_table(
+        {paper: [module.Check("share of rows that are right", 0.95, None, 0.4)]}, Console(file=written, width=60)
+    )
+    assert "…" not in written.getvalue()
+    sys.modules.pop("_common", None)
 
 
 def test_full_setting_is_the_default(copy: Path, tmp_path: Path) -> None:

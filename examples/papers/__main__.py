@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
-from _common import Check, Paper, all_met
+from _common import NOT_OWN_NUMBERS, Check, Paper, all_met
 from rich.console import Console
 from rich.table import Table
 
@@ -17,12 +17,15 @@ SCRIPTS = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
 
 def print_table(results: dict[Paper, list[Check]], console: Console) -> None:
     table = Table("id", "paper", "check", "target", "result", "tuned RBF", "met")
+    table.columns[1].overflow = "fold"  # in a narrow terminal: more lines, no name cut off
     for paper, checks in results.items():
         for i, check in enumerate(checks):
             last = i == len(checks) - 1
             who = (paper.id, f"{paper.authors}{paper.arxiv and f', arXiv:{paper.arxiv}'}") if i == 0 else ("", "")
             table.add_row(*who, *check.cells(), style="red" if check.met is False else None, end_section=last)
     console.print(table)
+    if others := [paper.id for paper in results if not paper.own_numbers]:
+        console.print(f"{', '.join(others)}: {NOT_OWN_NUMBERS}.", highlight=False)
 
 
 def main() -> int:

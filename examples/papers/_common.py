@@ -15,17 +15,23 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC
 
+NOT_OWN_NUMBERS = "targets by an independent computation of this setting, not the paper's own numbers"
+
 Folds = int | Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A published result; `id` is its row in the table of `make papers`."""
+    """A published result; `id` is its row in the table of `make papers`.
+
+    `own_numbers` is False where the finding is shown on other data or in another setting than the paper's.
+    """
 
     id: str
     authors: str
     title: str = ""
     arxiv: str = ""
+    own_numbers: bool = True
 
     def __str__(self) -> str:
         return ", ".join(part for part in (self.authors, self.title, self.arxiv and f"arXiv:{self.arxiv}") if part)
@@ -96,7 +102,7 @@ def main(paper: Paper, run: Callable[[bool], list[Check]], description: str | No
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the small setting of the test suite")
     quick = parser.parse_args().quick
-    print(f"{paper.id}: {paper}")
+    print(f"{paper.id}: {paper}" if paper.own_numbers else f"{paper.id}: {paper} ({NOT_OWN_NUMBERS})")
     checks = run(quick)
     for check in checks:
         what, target, result, rbf, met = check.cells()

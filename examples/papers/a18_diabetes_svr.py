@@ -1,8 +1,9 @@
 """A18: regression with a 6-qubit quantum kernel comes level with classical models once its bandwidth is small.
 
-The diabetes table of scikit-learn stands in for the paper's own data. R² is the mean over KFold(5, shuffle, seed 0)
-(0.480; three repeats of it give 0.485). Beside it: the tuned RBF kernel, a random forest, and the plain kernel that
-people try first (features scaled to [0, 1], one repetition, no bandwidth; reference value 0.31).
+The diabetes table of scikit-learn stands in for the paper's own data, so the target is not the paper's: an independent
+NumPy computation gave 0.480 to 0.487. R² is the mean over KFold(5, shuffle, seed 0) (0.480; three repeats of it give
+0.485). Beside it: the tuned RBF kernel, a random forest, and the plain kernel that people try first (features scaled to
+[0, 1], one repetition, no bandwidth; reference value 0.31).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sklearn.svm import SVR
 
 from qkernels import FidelityKernel, QuantumKernelSVR, ZZFeatureMap
 
-PAPER = Paper("A18", "Chandrasekhar et al. 2025")
+PAPER = Paper("A18", "Chandrasekhar et al. 2025", own_numbers=False)
 NARROW = FidelityKernel(ZZFeatureMap(reps=2, entanglement="full", data_map="product"), bandwidth=0.1)
 PLAIN = FidelityKernel(ZZFeatureMap(reps=1, entanglement="linear", data_map="havlicek"), bandwidth=1.0)
 

@@ -7,9 +7,9 @@
 - `QuantumGaussianProcessClassifier`, `QuantumGaussianProcessRegressor`: probabilities and standard deviations;
   `GPKernel`: a quantum kernel inside scikit-learn's own Gaussian processes.
 
-All take ``kernel=`` a `FidelityKernel`, None, a qiskit-machine-learning ``BaseKernel``, a callable k(X, Y), or
-``"precomputed"`` (Gaussian processes do not take the last). Where there are sample weights, samples of weight 0 are
-dropped before the kernel is evaluated.
+All take ``kernel=`` a kernel such as `FidelityKernel`, None, a qiskit-machine-learning ``BaseKernel``, a callable
+k(X, Y), or ``"precomputed"`` (Gaussian processes do not take the last). Where there are sample weights, samples of
+weight 0 are dropped before the kernel is evaluated.
 """
 
 from qkernels.estimators._gp_classifier import QuantumGaussianProcessClassifier

@@ -29,7 +29,7 @@ class QuantumLabelPropagation(ClassifierMixin, GraphEstimator):
 
     Parameters
     ----------
-    kernel : FidelityKernel, BaseKernel, callable, "precomputed", or None, default=None
+    kernel : QuantumKernel, BaseKernel, callable, "precomputed", or None, default=None
         As in `QuantumKernelSVC`; None is ``FidelityKernel()``. Its values must be >= 0.
     n_neighbors : int, default=10
         Edges that each row keeps, >= 1: those to the rows with the largest kernel values, and to all that tie with the
@@ -44,7 +44,7 @@ class QuantumLabelPropagation(ClassifierMixin, GraphEstimator):
 
     Attributes
     ----------
-    kernel_ : FidelityKernel, ForeignKernel, or "precomputed"
+    kernel_ : QuantumKernel, ForeignKernel, or "precomputed"
         Fitted.
     graph_ : csr_array or ndarray of shape (n_samples, n_samples), float64
         W, symmetric, 0 on the diagonal; dense for ``n_neighbors=None``.

@@ -22,7 +22,7 @@ class QuantumOneClassSVM(OutlierMixin, KernelEstimator):
 
     Parameters
     ----------
-    kernel : FidelityKernel, BaseKernel, callable, "precomputed", or None, default=None
+    kernel : QuantumKernel, BaseKernel, callable, "precomputed", or None, default=None
         As in `QuantumKernelSVC`; None is ``FidelityKernel()``.
     nu : float, default=0.5
         In (0, 1]: at most this fraction of the training samples, by weight, are outliers, and at least this fraction
@@ -41,7 +41,7 @@ class QuantumOneClassSVM(OutlierMixin, KernelEstimator):
 
     Attributes
     ----------
-    kernel_ : FidelityKernel, ForeignKernel, or "precomputed"
+    kernel_ : QuantumKernel, ForeignKernel, or "precomputed"
         Fitted.
     support_ : ndarray of shape (n_SV,), int32
         Rows of the X given to `fit` that are support vectors.

@@ -26,7 +26,7 @@ class QuantumKernelPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kernel
 
     Parameters
     ----------
-    kernel : FidelityKernel, BaseKernel, callable, "precomputed", or None, default=None
+    kernel : QuantumKernel, BaseKernel, callable, "precomputed", or None, default=None
         As in `QuantumKernelSVC`; None is ``FidelityKernel()``.
     n_components : int, default=None
         Columns to keep, from 1 to the number of samples; None is all with an eigenvalue above 0.
@@ -45,7 +45,7 @@ class QuantumKernelPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kernel
 
     Attributes
     ----------
-    kernel_ : FidelityKernel, ForeignKernel, or "precomputed"
+    kernel_ : QuantumKernel, ForeignKernel, or "precomputed"
         Fitted.
     eigenvalues_ : ndarray of shape (n_components,)
         Of the centred training matrix, descending; >= 0.
@@ -171,7 +171,8 @@ class QuantumKernelPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kernel
         Returns
         -------
         ndarray of shape (n_samples, n_components), float64
-            V √Λ; a data frame after ``set_output(transform="pandas")``.
+            V √Λ; a data frame after ``set_output(transform="pandas")``. Equal to ``transform(X)`` except where a
+            correction treats the training matrix alone (`ShiftSpectrum`).
 
         Raises
         ------

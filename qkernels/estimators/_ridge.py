@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.kernel_ridge import KernelRidge
 
+from qkernels._errors import InvalidParameterError
 from qkernels.estimators._base import KernelEstimator
 from qkernels.kernels import KernelParameter
 
@@ -20,14 +21,14 @@ class QuantumKernelRidge(MultiOutputMixin, RegressorMixin, KernelEstimator):
 
     Parameters
     ----------
-    kernel : FidelityKernel, BaseKernel, callable, "precomputed", or None, default=None
+    kernel : QuantumKernel, BaseKernel, callable, "precomputed", or None, default=None
         As in `QuantumKernelSVC`; None is ``FidelityKernel()``.
     alpha : float or array-like of shape (n_targets,), default=1.0
         Regularisation, >= 0; one value per target where an array.
 
     Attributes
     ----------
-    kernel_ : FidelityKernel, ForeignKernel, or "precomputed"
+    kernel_ : QuantumKernel, ForeignKernel, or "precomputed"
         Fitted.
     dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Weights of the training samples; 0 for those of weight 0.
@@ -94,6 +95,18 @@ class QuantumKernelRidge(MultiOutputMixin, RegressorMixin, KernelEstimator):
         self.dual_coef_ = np.zeros((self.shape_fit_[0], *fitted.shape[1:]))
         self.dual_coef_[rows] = fitted
         return self
+
+    def _check_targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        # Of several values, KernelRidge takes the first ones, and drops the others without a word.
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        given = np.asarray(self.alpha)
+        is_valid = given.dtype.kind in "iuf" and given.ndim <= 1 and given.size in (1, n_targets)
+        if not is_valid or not (np.isfinite(given) & (given >= 0)).all():
+            raise InvalidParameterError(
+                "alpha of QuantumKernelRidge must be a finite number >= 0, or one for each of the "
+                f"{n_targets} target(s) of y; got {self.alpha!r}."
+            )
+        return y
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predicted values.

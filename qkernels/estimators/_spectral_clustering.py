@@ -24,7 +24,7 @@ class QuantumSpectralClustering(ClusterMixin, GraphEstimator):
 
     Parameters
     ----------
-    kernel : FidelityKernel, BaseKernel, callable, "precomputed", or None, default=None
+    kernel : QuantumKernel, BaseKernel, callable, "precomputed", or None, default=None
         As in `QuantumKernelSVC`; None is ``FidelityKernel()``. Its values must be >= 0.
     n_clusters : int, default=8
         From 1 to the number of samples.
@@ -43,7 +43,7 @@ class QuantumSpectralClustering(ClusterMixin, GraphEstimator):
 
     Attributes
     ----------
-    kernel_ : FidelityKernel, ForeignKernel, or "precomputed"
+    kernel_ : QuantumKernel, ForeignKernel, or "precomputed"
         Fitted.
     affinity_matrix_ : ndarray of shape (n_samples, n_samples), float64
         The training matrix as weights of a graph, >= 0.

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.engines import Engine
 from qkernels.estimators._base import KernelEstimator
 from qkernels.kernels import FidelityKernel, KernelParameter
 
@@ -39,10 +40,10 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
 
     Parameters
     ----------
-    kernel : FidelityKernel, BaseKernel, callable, "precomputed", or None, default=None
-        None is ``FidelityKernel()``. Also a qiskit-machine-learning ``BaseKernel``, a callable k(X, Y) → matrix, or
-        ``"precomputed"``: then X is the kernel matrix itself, (n_samples, n_samples) in `fit` and (n_new, n_samples)
-        afterwards.
+    kernel : QuantumKernel, BaseKernel, callable, "precomputed", or None, default=None
+        None is ``FidelityKernel()``. Any kernel of ours, sums and products included; a qiskit-machine-learning
+        ``BaseKernel``; a callable k(X, Y) → matrix; or ``"precomputed"``: then X is the kernel matrix itself,
+        (n_samples, n_samples) in `fit` and (n_new, n_samples) afterwards.
     C : float, default=1.0
         Inverse regularisation, > 0.
     shrinking : bool, default=True
@@ -72,7 +73,7 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
 
     Attributes
     ----------
-    kernel_ : FidelityKernel, ForeignKernel, or "precomputed"
+    kernel_ : QuantumKernel, ForeignKernel, or "precomputed"
         Fitted; ``kernel_.feature_map_``, ``kernel_.engine_`` and ``kernel_.gram_`` show what was chosen.
     classes_ : ndarray of shape (n_classes,)
     class_weight_ : ndarray of shape (n_classes,)
@@ -202,6 +203,16 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
         self.n_iter_ = solver.n_iter_
         return self
 
+    def _check_size(self, n_samples: int) -> None:
+        # Before anything is measured, and paid for.
+        engine = self.kernel.engine if isinstance(self.kernel, FidelityKernel) else None
+        if self.refine_shots is not None and (engine is None or (isinstance(engine, Engine) and engine.is_exact)):
+            raise InvalidParameterError(
+                f"refine_shots of QuantumKernelSVC needs a FidelityKernel on an engine with shots, such as "
+                f"FidelityKernel(engine=StatevectorEngine(shots=1000)); got kernel={self.kernel!r}. Choose such a "
+                "kernel, or leave refine_shots=None."
+            )
+
     def _make_solver(self, gram: NDArray[np.float64], parameters: dict[str, Any]) -> SVC:
         options = {name: parameters[name] for name in _OPTIONS}
         return SVC(kernel="precomputed", **options)
@@ -209,11 +220,6 @@ class QuantumKernelSVC(ClassifierMixin, KernelEstimator):
     def _improve(self, solver: SVC, targets: NDArray[Any] | None, options: dict[str, Any]) -> SVC:
         if self.refine_shots is None:
             return solver
-        if not isinstance(self.kernel_, FidelityKernel):
-            raise InvalidParameterError(
-                f"refine_shots of QuantumKernelSVC needs a FidelityKernel on an engine with shots, got "
-                f"kernel={self.kernel!r}. Leave refine_shots=None."
-            )
         share, rest = divmod(int(self.refine_shots), int(self.refine_rounds))
         for shots in [share + (i < rest) for i in range(self.refine_rounds)]:
             if shots:

@@ -22,7 +22,7 @@ class QuantumKernelSVR(RegressorMixin, KernelEstimator):
 
     Parameters
     ----------
-    kernel : FidelityKernel, BaseKernel, callable, "precomputed", or None, default=None
+    kernel : QuantumKernel, BaseKernel, callable, "precomputed", or None, default=None
         As in `QuantumKernelSVC`; None is ``FidelityKernel()``.
     C : float, default=1.0
         Inverse regularisation, > 0, in units of y: scale y, or search C.
@@ -41,7 +41,7 @@ class QuantumKernelSVR(RegressorMixin, KernelEstimator):
 
     Attributes
     ----------
-    kernel_ : FidelityKernel, ForeignKernel, or "precomputed"
+    kernel_ : QuantumKernel, ForeignKernel, or "precomputed"
         Fitted.
     support_ : ndarray of shape (n_SV,), int32
         Rows of the X given to `fit` that are support vectors.

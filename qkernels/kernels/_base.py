@@ -309,11 +309,13 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         Raises
         ------
         InvalidParameterError
-            A parameter of the kernel breaks its rule, or `n_features` is missing.
+            A parameter of the kernel breaks its rule, or `n_features` is missing or no integer >= 1.
         InvalidDataError
-            The map does not take this number of features.
+            The map does not take this number of features, or a number of rows is below 1.
         UnsupportedCircuitError
             The engine cannot evaluate the circuit.
+        ValueError
+            X or Y is no matrix (scikit-learn's validation).
 
         Examples
         --------
@@ -323,7 +325,13 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         >>> plan.num_qubits, plan.entries, plan.shots
         (5, 4950, 4950000)
         """
-        rows = [X if is_count(X) else check_array(X, dtype=None).shape for X in (X, Y) if X is not None]
+        owner = type(self).__name__
+        if n_features is not None and (not is_count(n_features) or n_features < 1):
+            raise InvalidParameterError(
+                f"n_features of {owner}.plan must be None or an integer >= 1; got {n_features!r}."
+            )
+        given = (X,) if Y is None else (X, Y)
+        rows = [rows if is_count(rows) else check_array(rows, dtype=None).shape for rows in given]
         counts = [row if isinstance(row, tuple) else (int(row), n_features) for row in rows]  # type: ignore[arg-type]
         if hasattr(self, "_rule"):
             rule = self._rule
@@ -331,15 +339,14 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
             width = n_features if n_features is not None else counts[0][1]
             if width is None:
                 raise InvalidParameterError(
-                    f"n_features of {type(self).__name__}.plan must be given where X is a number of rows and the "
+                    f"n_features of {owner}.plan must be given where X is a number of rows and the "
                     f"kernel is not fitted; got X={X!r}. Pass X itself, or n_features=..."
                 )
             rule = self._draft(int(width))
         for name, (_, width) in zip("XY", counts, strict=False):
             if width is not None and width != rule.num_features:
                 raise InvalidDataError(
-                    f"{name} has {width} feature(s), but this {type(self).__name__} takes {rule.num_features} "
-                    "feature(s)."
+                    f"{name} has {width} feature(s), but this {owner} takes {rule.num_features} feature(s)."
                 )
         return rule.plan(counts[0][0], counts[1][0] if len(counts) > 1 else None)
 

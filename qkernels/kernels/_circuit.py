@@ -137,12 +137,14 @@ class CircuitKernel(QuantumKernel):
         return gram
 
     def _cross_encoded(self, A: Values) -> Values:
+        need = _union_of_needs(self.corrections_)
         if np.array_equal(A, self._encoded_fit):
             if not self.corrections_:
                 return self.gram_
-            overlaps = getattr(self, "_measured", None) or self._measure_cross(A, _union_of_needs(self.corrections_))
+            # As in `fit`: half the entries of a cross block, and the engine has them in its cache.
+            overlaps = getattr(self, "_measured", None) or self._measure_fit(A, need)
         else:
-            overlaps = self._measure_cross(A, _union_of_needs(self.corrections_))
+            overlaps = self._measure_cross(A, need)
         cross = overlaps.values
         for correction in self.corrections_:
             cross = correction.transform_cross(cross, overlaps)

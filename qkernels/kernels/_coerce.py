@@ -160,6 +160,6 @@ def as_kernel(kernel: object, owner: str) -> QuantumKernel | ForeignKernel:
     elif isinstance(kernel, str):
         hint = " For classical kernels by name use scikit-learn's estimators."
     raise InvalidParameterError(
-        f"kernel of {owner} must be None, a FidelityKernel, a qiskit-machine-learning BaseKernel, a callable k(X, Y) "
-        f"or 'precomputed'; got {kernel!r}.{hint}"
+        f"kernel of {owner} must be None, a kernel such as FidelityKernel(), a qiskit-machine-learning BaseKernel, a "
+        f"callable k(X, Y) or 'precomputed'; got {kernel!r}.{hint}"
     )

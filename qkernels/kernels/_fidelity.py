@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels._errors import InvalidParameterError
 from qkernels.engines import Engine, Orientation
 from qkernels.feature_maps import FeatureMap
 from qkernels.kernels._bandwidth import AffineScaling
 from qkernels.kernels._circuit import CircuitKernel
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._fidelity_rule import FidelityRule, check_orientation
-from qkernels.kernels._refine import refine_gram
+from qkernels.kernels._refine import check_importance, refine_gram, with_refined_rows
 from qkernels.kernels._restore import unchanged_on_failure
-from qkernels.programs import OverlapProgram
+from qkernels.programs import OverlapProgram, Overlaps
 
 __all__ = ["FidelityKernel"]
 
@@ -156,20 +156,21 @@ class FidelityKernel(CircuitKernel):
             support vector machine :math:`\alpha_i \alpha_j`, for ridge regression
             :math:`\beta_i \alpha_j + \beta_j \alpha_i` (arXiv:2605.14672).
         shots : int >= 1
-            To spend now, over all pairs together. With ``orientation="both"`` a pair takes an even number, so a few
-            may be left.
+            To spend now, over all pairs together. With ``orientation="both"`` a pair takes an even number, so one may
+            be left.
 
         Returns
         -------
         self
-            With new ``gram_``, ``gram_stderr_`` and ``gram_shots_``. `transform` of other rows is not refined.
+            With new ``gram_``, ``gram_stderr_`` and ``gram_shots_``. In `transform`, rows equal to training rows have
+            the refined entries, too; other rows are not refined, nor is the raw function k(X, Y).
 
         Raises
         ------
         NotFittedError
             Call `fit` first.
         InvalidDataError
-            `importance` is no finite square matrix of the size of ``gram_``.
+            `importance` is no finite real matrix of the shape of ``gram_``.
         InvalidParameterError
             `shots` is no integer >= 1, or the engine is exact.
         BudgetError
@@ -194,17 +195,7 @@ class FidelityKernel(CircuitKernel):
                 f"engine of FidelityKernel must sample for refine to add shots; got {self.engine_!r}, whose entries "
                 "are exact."
             )
-        weights = np.asarray(importance, dtype=np.float64)
-        if weights.shape != self.gram_.shape or not np.isfinite(weights).all():
-            raise InvalidDataError(
-                f"importance of FidelityKernel.refine must be a finite matrix of shape {self.gram_.shape}, one entry "
-                f"for each of gram_; got shape {weights.shape}"
-                + (
-                    "."
-                    if weights.shape != self.gram_.shape
-                    else f" with {int((~np.isfinite(weights)).sum())} not finite."
-                )
-            )
+        weights = check_importance(importance, self.gram_.shape)
         with unchanged_on_failure(self):
             self._rounds += 1
             self._measured = refine_gram(
@@ -212,3 +203,8 @@ class FidelityKernel(CircuitKernel):
             )
             self._keep(self._correct(self._measured, self._weights_fit), self._measured.stderr)
         return self
+
+    def _measure_cross(self, A: Values, need: frozenset[str]) -> Overlaps:
+        found = super()._measure_cross(A, need)
+        is_refined = hasattr(self, "_measured") and self._rounds > 0
+        return with_refined_rows(found, A, self._encoded_fit, self._measured) if is_refined else found

@@ -27,8 +27,9 @@ class HammingKernel(OutcomeKernel):
 
     .. math:: k(x, y) = \sum_b g(|b|)\, |\langle b|U(\theta(y))^\dagger U(\theta(x))|0\rangle|^2
 
-    with |b| the number of ones in the outcome b and g(0) = 1. It uses all counts of the same circuits as
-    `FidelityKernel`, of which g(w) = 0 for w > 0 is the special case, and concentrates later with the number of qubits.
+    with |b| the number of ones in the outcome b; k(x, x) is g(0), which is 1 for the named functions. It uses all
+    counts of the same circuits as `FidelityKernel`, which is the special case g(0) = 1, g(w) = 0 for w > 0, and
+    concentrates later with the number of qubits.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ class HammingKernel(OutcomeKernel):
         The corrected training matrix, read-only.
     gram_stderr_ : ndarray of shape (n_fit, n_fit), float64
         Standard errors of the measured entries before corrections. Only where entries were sampled.
+    gram_shots_ : ndarray of shape (n_fit, n_fit), int64
+        Shots behind every entry. Only where entries were sampled.
     feature_map_ : FeatureMap
     engine_ : Engine
     corrections_ : list of Correction

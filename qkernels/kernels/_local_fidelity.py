@@ -113,6 +113,8 @@ class LocalFidelityKernel(OutcomeKernel):
         The corrected training matrix, read-only.
     gram_stderr_ : ndarray of shape (n_fit, n_fit), float64
         Standard errors of the measured entries before corrections. Only where entries were sampled.
+    gram_shots_ : ndarray of shape (n_fit, n_fit), int64
+        Shots behind every entry. Only where entries were sampled, not with "reduced".
     feature_map_ : FeatureMap
     engine_ : Engine
     corrections_ : list of Correction

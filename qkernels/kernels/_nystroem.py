@@ -28,7 +28,7 @@ Values = NDArray[np.float64]
 _DEFAULT_COMPONENTS = 100
 
 _CUTOFF = 1e-12
-"""Eigenvalues of K_ZZ below this part of the largest are rounding: their directions would only add noise."""
+"""Eigenvalues of K_ZZ below this part of the largest (in absolute value) are rounding: their directions add noise."""
 
 
 class NystroemFeatures(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -170,7 +170,7 @@ class NystroemFeatures(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, T
             gram = kernel.fit_gram(data, rows=choose)
             rows = kernel.fit_rows_
         values, vectors = eigh(0.5 * (gram + gram.T))
-        kept = values > _CUTOFF * max(float(values[-1]), 0.0)
+        kept = values > _CUTOFF * np.abs(values).max()
         basis = vectors[:, kept]
         self.normalization_: Values = (basis / np.sqrt(values[kept])) @ basis.T
         self.kernel_: QuantumKernel | ForeignKernel = kernel
@@ -213,7 +213,9 @@ class NystroemFeatures(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, T
         with unchanged_on_failure(self):
             data = self._fit(X)
             cross = np.empty((len(data), len(self.component_indices_)))
-            cross[self.component_indices_] = self.kernel_.gram_
+            # Not `gram_` itself: corrections may treat the training diagonal alone, and landmarks are rows like others.
+            is_ours = isinstance(self.kernel_, QuantumKernel)
+            cross[self.component_indices_] = self.kernel_.cross(self.components_) if is_ours else self.kernel_.gram_
             rest = np.setdiff1d(np.arange(len(data)), self.component_indices_)
             if len(rest):
                 cross[rest] = self.kernel_.cross(data[rest])

@@ -46,9 +46,9 @@ class OutcomeRule(CircuitRule):
     score: Values
 
     def measure(self, A: Values, B: Values | None = None, need: frozenset[str] = frozenset()) -> Overlaps:
-        need = need | {"weights"}
-        found = self.engine.overlaps(self.program, A, B, need=need, orientation=self.orientation)
-        return self._scored(found)
+        found = self.engine.overlaps(self.program, A, B, need=need | {"weights"}, orientation=self.orientation)
+        scored = self._scored(found)
+        return scored if "weights" in need else replace(scored, weights=None)  # kept and pickled with the kernel
 
     def _scored(self, found: Overlaps) -> Overlaps:
         if found.weights is None:

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qkernels._errors import InvalidDataError
 from qkernels.kernels._fidelity_rule import FidelityRule
 from qkernels.programs import Overlaps, allocate_shots, pool_frequencies, wilson_stderr
 
-__all__ = ["refine_gram"]
+__all__ = ["check_importance", "refine_gram", "with_refined_rows"]
 
 Values = NDArray[np.float64]
+
+
+def check_importance(importance: ArrayLike, shape: tuple[int, ...]) -> Values:
+    """The importance of every entry of a matrix of this shape, between 0 and 1: only ratios count.
+
+    Raises
+    ------
+    InvalidDataError
+        No finite real matrix of that shape.
+    """
+    rule = f"importance of FidelityKernel.refine must be a finite matrix of shape {shape}, one entry for each of gram_"
+    try:
+        if np.iscomplexobj(importance):
+            raise TypeError("it holds complex numbers")
+        weights = np.abs(np.asarray(importance, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"{rule}; got no array of real numbers ({error}).") from error
+    if weights.shape != shape:
+        raise InvalidDataError(f"{rule}; got shape {weights.shape}.")
+    if count := int((~np.isfinite(weights)).sum()):
+        raise InvalidDataError(f"{rule}; got shape {weights.shape} with {count} not finite.")
+    return np.asarray(weights / (weights.max() or 1.0))  # sums of huge ones would overflow
 
 
 def refine_gram(
@@ -28,26 +53,32 @@ def refine_gram(
     measured : Overlaps
         Of the Gram matrix of A so far, with `num_shots`.
     importance : ndarray of shape (n, n)
-        Derivative of what matters with respect to every entry.
+        Of every entry, as `check_importance` returns it.
     shots : int
         To spend now.
     repetition : int >= 1
         Number of the round, so that its draws are new.
     """
-    _, first, inverse = np.unique(A, axis=0, return_index=True, return_inverse=True)
+    if measured.num_shots is None:
+        return measured
+    # Rows that differ only in what the circuit ignores are one point to the engine, which samples nothing between them.
+    known = measured.num_shots == 0
+    first_alike = np.where(known.any(axis=1), known.argmax(axis=1), np.arange(len(A)))
+    _, first, inverse = np.unique(A[first_alike], axis=0, return_index=True, return_inverse=True)
     n = len(first)
-    if n < 2 or measured.num_shots is None:
+    if n < 2:
         return measured
     weight = np.zeros((n, n))
-    np.add.at(weight, (inverse[:, None], inverse[None, :]), np.abs(importance))
+    np.add.at(weight, (inverse[:, None], inverse[None, :]), importance)
     i, j = np.triu_indices(n, 1)
     values, spent = measured.values[first[i], first[j]], measured.num_shots[first[i], first[j]]
-    known = np.maximum(spent, 1)
-    target = allocate_shots(values, weight[i, j] + weight[j, i], int(spent.sum()) + shots, minimum=0, pilot_shots=known)
-    more = _largest_shortfalls(target - spent, shots)
-    if rule.orientation == "both":
-        more -= more % 2
+    total_shots = int(spent.sum()) + shots
+    target = allocate_shots(values, weight[i, j] + weight[j, i], total_shots, minimum=0, pilot_shots=spent)
+    unit = 2 if rule.orientation == "both" else 1
+    more = unit * _largest_shortfalls(target - spent, shots // unit)
     chosen = np.flatnonzero(more)
+    if not len(chosen):  # one shot is not enough for two orientations
+        return measured
     pairs = np.stack([first[i[chosen]], first[j[chosen]]], axis=1)
     found = rule.engine.overlaps(
         rule.program, A, pairs=pairs, shots=more[chosen], repetition=repetition, orientation=rule.orientation
@@ -60,6 +91,32 @@ def refine_gram(
     gram, total = gram[everywhere], total[everywhere]
     stderr = np.where(total > 0, wilson_stderr(gram, np.maximum(total, 1)), 0.0)
     return Overlaps(gram, stderr, total, info=measured.info)
+
+
+def with_refined_rows(cross: Overlaps, A: Values, fitted: Values, measured: Overlaps) -> Overlaps:
+    """A cross block in which rows that are training rows have the refined entries of these.
+
+    Parameters
+    ----------
+    cross : Overlaps
+        Of A with the training rows, with `num_shots`.
+    A : ndarray of shape (n_new, encoded_width)
+    fitted : ndarray of shape (n_fit, encoded_width)
+    measured : Overlaps
+        The refined Gram matrix.
+    """
+    if cross.num_shots is None or measured.num_shots is None:
+        return cross
+    kind = np.unique(np.concatenate([A, fitted]), axis=0, return_inverse=True)[1].ravel()
+    alike = (kind[: len(A), None] == kind[None, len(A) :]) | (cross.num_shots == 0)
+    new = np.flatnonzero(alike.any(axis=1))
+    old = alike[new].argmax(axis=1)
+    values, num_shots = cross.values.copy(), cross.num_shots.copy()
+    values[new], num_shots[new] = measured.values[old], measured.num_shots[old]
+    stderr = None if cross.stderr is None or measured.stderr is None else cross.stderr.copy()
+    if stderr is not None and measured.stderr is not None:
+        stderr[new] = measured.stderr[old]
+    return replace(cross, values=values, stderr=stderr, num_shots=num_shots)
 
 
 def _largest_shortfalls(shortfall: NDArray[np.int64], shots: int) -> NDArray[np.int64]:

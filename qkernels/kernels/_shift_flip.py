@@ -6,9 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from qkernels.kernels._correction import Correction
-from qkernels.kernels._spectrum import apply_map, weighted_spectrum
+from qkernels.kernels._spectrum import apply_map, rounding_of, weighted_spectrum
 from qkernels.programs import Overlaps
 
 __all__ = ["FlipSpectrum", "ShiftSpectrum"]
@@ -104,7 +105,7 @@ class ShiftSpectrum(Correction):
         InvalidParameterError
             `rtol` is not a number in [0, 1).
         InvalidDataError
-            `gram` is not square.
+            `gram` is no finite square matrix, or the weights break their rule.
         """
         spectrum = weighted_spectrum(gram, self.rtol, sample_weight, "ShiftSpectrum")
         self.eigenvalues_ = spectrum.eigenvalues
@@ -125,7 +126,13 @@ class ShiftSpectrum(Correction):
         -------
         ndarray of shape (n_fit, n_fit)
             Exactly symmetric where something was shifted; otherwise `gram` itself.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         if not self.shift_.any():
             return gram
         return np.asarray(0.5 * (gram + gram.T) + np.diag(self.shift_))
@@ -143,7 +150,13 @@ class ShiftSpectrum(Correction):
         -------
         ndarray of shape (n_new, n_fit)
             `cross` itself, also for rows of the training data.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         return cross
 
 
@@ -228,15 +241,14 @@ class FlipSpectrum(Correction):
         InvalidParameterError
             `rtol` is not a number in [0, 1).
         InvalidDataError
-            `gram` is not square.
+            `gram` is no finite square matrix, or the weights break their rule.
         """
         spectrum = weighted_spectrum(gram, self.rtol, sample_weight, "FlipSpectrum")
         self.eigenvalues_ = eigenvalues = spectrum.eigenvalues
         self.map_: Values | None = None
         if not spectrum.is_psd:
             # The eigenvalues that are 0 but for rounding come with either sign; only the sign of the others counts.
-            rounding = len(eigenvalues) * np.finfo(np.float64).eps
-            edge = max(float(self.rtol), rounding) * float(np.abs(eigenvalues[[0, -1]]).max())
+            edge = max(float(self.rtol) * float(np.abs(eigenvalues[[0, -1]]).max()), rounding_of(eigenvalues))
             self.map_ = np.eye(len(eigenvalues)) - 2.0 * spectrum.map_of(eigenvalues < -edge)
         return self
 
@@ -252,7 +264,13 @@ class FlipSpectrum(Correction):
         -------
         ndarray of shape (n_fit, n_fit)
             Exactly symmetric where something was flipped; otherwise `gram` itself.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         return apply_map(gram, self.map_)
 
     def transform_cross(self, cross: Values, overlaps: Overlaps | None = None) -> Values:
@@ -267,5 +285,11 @@ class FlipSpectrum(Correction):
         Returns
         -------
         ndarray of shape (n_new, n_fit)
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         return cross if self.map_ is None else np.asarray(cross @ self.map_)

@@ -10,12 +10,14 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, eigvalsh
+from sklearn.utils.validation import check_is_fitted
 
 from qkernels._errors import InvalidDataError, InvalidParameterError, NotPSDWarning
 from qkernels.kernels._correction import Correction
+from qkernels.kernels._weights import check_weights
 from qkernels.programs import Overlaps
 
-__all__ = ["ClipSpectrum", "Spectrum", "apply_map", "warn_if_not_psd", "weighted_spectrum"]
+__all__ = ["ClipSpectrum", "Spectrum", "apply_map", "rounding_of", "warn_if_not_psd", "weighted_spectrum"]
 
 Values = NDArray[np.float64]
 
@@ -39,7 +41,7 @@ class Spectrum:
     vectors : ndarray of shape (n, n)
         Columns.
     is_psd : bool
-        Whether no eigenvalue is below −rtol times the largest, or below rounding.
+        Whether no eigenvalue is below −rtol times the largest, up to rounding.
     """
 
     root: Values
@@ -62,16 +64,25 @@ def weighted_spectrum(gram: Values, rtol: float, sample_weight: Values | None, o
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 0 <= rtol < 1:
         raise InvalidParameterError(f"rtol of {owner} must be a number in [0, 1), got {rtol!r}.")
     gram = np.asarray(gram, dtype=np.float64)
-    if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
+    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not len(gram):
         raise InvalidDataError(f"gram of {owner} must be a square matrix, got shape {gram.shape}.")
+    if not np.isfinite(gram).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(gram))[0])
+        raise InvalidDataError(
+            f"gram of {owner} must be finite; got {gram[row, column]} in row {row}, column {column}."
+        )
     root = np.ones(len(gram))
     if sample_weight is not None:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = check_weights(sample_weight, len(gram))
         root = np.sqrt(np.maximum(weights / weights.max(), WEIGHT_FLOOR))  # relative: huge ones would overflow
-    eigenvalues, vectors = eigh(0.5 * (gram + gram.T) * np.outer(root, root), check_finite=True)
+    eigenvalues, vectors = eigh(0.5 * (gram + gram.T) * np.outer(root, root), check_finite=False)
     edge = float(rtol) * max(eigenvalues[-1], 0.0)
-    is_psd = bool(eigenvalues[0] >= -max(edge, len(gram) * np.finfo(np.float64).eps))
-    return Spectrum(root, eigenvalues, vectors, is_psd)
+    return Spectrum(root, eigenvalues, vectors, bool(eigenvalues[0] >= -max(edge, rounding_of(eigenvalues))))
+
+
+def rounding_of(eigenvalues: Values) -> float:
+    """Size of rounding errors in eigenvalues, given in ascending order: relative to the largest in absolute value."""
+    return float(len(eigenvalues) * np.finfo(np.float64).eps * np.abs(eigenvalues[[0, -1]]).max())
 
 
 def apply_map(gram: Values, map_: Values | None) -> Values:
@@ -160,7 +171,7 @@ class ClipSpectrum(Correction):
         InvalidParameterError
             `rtol` is not a number in [0, 1).
         InvalidDataError
-            `gram` is not square.
+            `gram` is no finite square matrix, or the weights break their rule.
         """
         spectrum = weighted_spectrum(gram, self.rtol, sample_weight, "ClipSpectrum")
         self.eigenvalues_ = spectrum.eigenvalues
@@ -182,7 +193,13 @@ class ClipSpectrum(Correction):
         -------
         ndarray of shape (n_fit, n_fit)
             Exactly symmetric where something was clipped; otherwise `gram` itself.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         return apply_map(gram, self.map_)
 
     def transform_cross(self, cross: Values, overlaps: Overlaps | None = None) -> Values:
@@ -197,7 +214,13 @@ class ClipSpectrum(Correction):
         Returns
         -------
         ndarray of shape (n_new, n_fit)
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         return cross if self.map_ is None else np.asarray(cross @ self.map_)
 
 

@@ -6,10 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from qkernels._errors import InvalidDataError
 from qkernels.kernels._correction import Correction
-from qkernels.kernels._spectrum import weighted_spectrum
+from qkernels.kernels._spectrum import rounding_of, weighted_spectrum
 from qkernels.programs import Overlaps
 
 __all__ = ["UnitDiagonal"]
@@ -114,12 +115,12 @@ class UnitDiagonal(Correction):
         InvalidParameterError
             `rtol` is not a number in [0, 1).
         InvalidDataError
-            `gram` is not square, or has negative eigenvalues.
+            `gram` is no finite square matrix, or has negative eigenvalues.
         """
         gram = np.asarray(gram, dtype=np.float64)
         spectrum = weighted_spectrum(gram, self.rtol, None, "UnitDiagonal")
         smallest, largest = float(spectrum.eigenvalues[0]), float(spectrum.eigenvalues[-1])
-        rounding = len(gram) * np.finfo(np.float64).eps
+        rounding = rounding_of(spectrum.eigenvalues)
         if smallest < -max(PSD_RTOL * largest, rounding):
             raise InvalidDataError(
                 "gram of UnitDiagonal must be positive semidefinite, or self-values would be negative; its eigenvalues "
@@ -127,7 +128,7 @@ class UnitDiagonal(Correction):
                 "corrections=[ClipSpectrum(), UnitDiagonal()]."
             )
         # Eigenvalues no larger than the negative ones that rounding has left are rounding too.
-        kept = spectrum.eigenvalues > max(max(float(self.rtol), rounding) * largest, -smallest)
+        kept = spectrum.eigenvalues > max(float(self.rtol) * largest, rounding, -smallest)
         self.root_: Values = spectrum.vectors[:, kept] / np.sqrt(spectrum.eigenvalues[kept])
         self._floor = LENGTH_RTOL * max(float(np.diag(gram).max()), 0.0)
         self.scale_ = self._inverse_lengths(np.diag(gram))
@@ -145,7 +146,13 @@ class UnitDiagonal(Correction):
         -------
         ndarray of shape (n_fit, n_fit)
             Exactly symmetric, with a diagonal of 1 (0 for points of length 0).
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         scaled = 0.5 * (gram + gram.T) * np.outer(self.scale_, self.scale_)
         np.fill_diagonal(scaled, self.scale_ > 0.0)
         return np.asarray(scaled)
@@ -162,7 +169,13 @@ class UnitDiagonal(Correction):
         Returns
         -------
         ndarray of shape (n_new, n_fit)
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
         """
+        check_is_fitted(self)
         rows = self._inverse_lengths(np.square(cross @ self.root_).sum(axis=1))
         return np.asarray(rows[:, None] * cross * self.scale_)
 

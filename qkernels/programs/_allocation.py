@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
-from qkernels.programs._shots import MAX_SHOTS, as_probabilities, is_count_from
+from qkernels.programs._shots import MAX_SHOTS, as_numbers, as_probabilities, is_count_from
 
 __all__ = ["allocate_shots", "pool_frequencies"]
 
@@ -195,8 +195,9 @@ def pool_frequencies(
         trials = np.asarray(shots)
         if trials.dtype.kind not in "iu" or not (trials >= 0).all():
             raise InvalidDataError(f"shots_{name} of {owner} must be integers >= 0; got {shots!r}.")
+        entries = as_numbers(values, f"values_{name}", owner)
         try:
-            frequencies, trials = np.broadcast_arrays(np.asarray(values, dtype=np.float64), trials.astype(np.int64))
+            frequencies, trials = np.broadcast_arrays(entries, trials.astype(np.int64))
         except ValueError as error:
             raise InvalidDataError(
                 f"values_{name} and shots_{name} of {owner} must broadcast; got shapes {np.shape(values)} and "
@@ -266,7 +267,7 @@ def _geometric_classes(shares: Values, levels: int) -> NDArray[np.intp]:
 
 
 def _vector(given: ArrayLike, name: str) -> Values:
-    vector = np.asarray(given, dtype=np.float64)
+    vector = as_numbers(given, name, "allocate_shots")
     if vector.ndim != 1 or not len(vector):
         raise InvalidDataError(f"{name} of allocate_shots must be of shape (n_pairs,); got shape {vector.shape}.")
     if not np.isfinite(vector).all():

@@ -16,6 +16,7 @@ from qkernels._errors import InvalidDataError, InvalidParameterError
 __all__ = [
     "MAX_SHOTS",
     "RESOLUTION_SIGMAS",
+    "as_numbers",
     "as_probabilities",
     "is_count_from",
     "shots_for_gram_error",
@@ -55,7 +56,7 @@ def shots_for_stderr(k: ArrayLike | None, stderr: ArrayLike) -> np.int64 | Count
     Raises
     ------
     InvalidDataError
-        An entry of `k` is NaN or outside [0, 1].
+        `k` holds no numbers, or an entry is NaN or outside [0, 1].
     InvalidParameterError
         A `stderr` is not a positive number, asks for more than 1e13 shots, or does not broadcast against `k`.
 
@@ -77,7 +78,10 @@ def shots_for_stderr(k: ArrayLike | None, stderr: ArrayLike) -> np.int64 | Count
     array([2500,  900,    1])
     """
     entries = np.asarray(0.5) if k is None else as_probabilities(k, "k", "shots_for_stderr")
-    errors = np.asarray(stderr, dtype=np.float64)
+    try:
+        errors = as_numbers(stderr, "stderr", "shots_for_stderr")
+    except InvalidDataError as error:
+        raise InvalidParameterError(str(error)) from error
     if not (errors > 0).all() or not np.isfinite(errors).all():
         raise InvalidParameterError(f"stderr of shots_for_stderr must be positive and finite; got {stderr!r}.")
     try:
@@ -190,17 +194,26 @@ def shots_for_gram_error(n_rows: int, error: float, *, mean: float = 0.5) -> int
     if not _is_number(mean) or not 0.0 <= mean <= 1.0:
         raise InvalidParameterError(f"mean of shots_for_gram_error must be a number in [0, 1]; got {mean!r}.")
     noise = 4.0 * int(n_rows) * mean * (1.0 - mean)
-    if noise > MAX_SHOTS * error**2:
+    square = error * error  # not error**2, which raises where it overflows
+    if noise > MAX_SHOTS * square:
         raise InvalidParameterError(
             f"error of shots_for_gram_error asks for more than {MAX_SHOTS:.0e} shots; got {error!r} for {n_rows} rows. "
             "Ask for less precision."
         )
-    return max(ceil(noise / error**2 * (1.0 - CEIL_SLACK)), 1) if noise else 1
+    return max(ceil(noise / square * (1.0 - CEIL_SLACK)), 1) if noise else 1
+
+
+def as_numbers(given: ArrayLike, name: str, owner: str) -> Values:
+    """The array as float64."""
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"{name} of {owner} must be an array of real numbers; got {given!r}.") from error
 
 
 def as_probabilities(given: ArrayLike, name: str, owner: str) -> Values:
     """The array as float64, after checking that all of it is in [0, 1]."""
-    entries = np.asarray(given, dtype=np.float64)
+    entries = as_numbers(given, name, owner)
     wrong = entries[~((entries >= 0.0) & (entries <= 1.0))]  # NaN is neither
     if wrong.size:
         raise InvalidDataError(f"{name} of {owner} must hold probabilities in [0, 1]; got {float(wrong.flat[0]):.6g}.")

@@ -67,9 +67,15 @@ def test_learns_a_smooth_function(model: object) -> None:
     [
         (QuantumKernelSVR(epsilon=-1.0), r"'epsilon' parameter of QuantumKernelSVR .* Got -1\.0"),
         (QuantumKernelRidge(alpha=-1.0), r"'alpha' parameter of QuantumKernelRidge .* Got -1\.0"),
+        (QuantumKernelRidge(alpha=[1.0, 2.0]), r"one for each of the 1 target\(s\) of y; got \[1.0, 2.0\]"),
+        (
+            QuantumKernelRidge(alpha=[-1.0]),
+            r"alpha of QuantumKernelRidge must be a finite number >= 0, .* got \[-1.0\]",
+        ),
+        (QuantumKernelRidge(alpha=["a"]), r"alpha of QuantumKernelRidge .* got \['a'\]"),
         (QuantumKernelRidge("linear"), "kernel of QuantumKernelRidge must be None.* got 'linear'"),
     ],
-    ids=["epsilon", "alpha", "kernel"],
+    ids=["epsilon", "alpha", "alphas", "negative alphas", "text", "kernel"],
 )
 def test_bad_parameters(model: object, message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):

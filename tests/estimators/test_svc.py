@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 
 from qkernels import QSVC, FidelityKernel, QuantumKernelSVC, StatevectorEngine, ZZFeatureMap
 from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsError
+from qkernels.engines import cache_info, clear_cache
 
 X, Y = load_iris(return_X_y=True)
 X, Y = X[::3], Y[::3]
@@ -231,6 +232,20 @@ def test_refined_model_is_the_solver_on_the_refined_matrix() -> None:
     np.testing.assert_allclose(model.decision_function(X[:5] + 0.1), solver.decision_function(cross), atol=1e-8)
 
 
+def test_refined_model_decides_row_by_row() -> None:
+    model = QuantumKernelSVC(sampled_kernel(), refine_shots=20_000).fit(X, Y)
+    together = model.decision_function(X)
+    np.testing.assert_allclose(model.decision_function(X[:4]), together[:4], atol=1e-8)
+    np.testing.assert_allclose(model.decision_function(X[::-1]), together[::-1], atol=1e-8)
+
+
+def test_refine_shots_of_another_kernel_are_refused_before_anything_is_measured() -> None:
+    clear_cache()
+    with pytest.raises(InvalidParameterError, match=r"refine_shots of QuantumKernelSVC .* got kernel=SumKernel"):
+        QuantumKernelSVC(sampled_kernel() + sampled_kernel(), refine_shots=100).fit(X, Y)
+    assert cache_info().evaluated_matrices == 0
+
+
 def test_refining_brings_the_dual_objective_closer_at_equal_shots() -> None:
     """Fixed seeds; the mean over them is compared, with the standard error of the difference as the bound."""
     X, y = make_moons(80, noise=0.2, random_state=0)
@@ -262,7 +277,7 @@ def test_refining_brings_the_dual_objective_closer_at_equal_shots() -> None:
         ({"refine_rounds": 0}, "refine_rounds"),
         ({"refine_shots": 10, "kernel": rbf_kernel}, "refine_shots of QuantumKernelSVC needs a FidelityKernel"),
         ({"refine_shots": 10, "kernel": "precomputed"}, "refine_shots of QuantumKernelSVC needs a FidelityKernel"),
-        ({"refine_shots": 10, "kernel": None}, r"must sample for refine to add shots; got AutoEngine\(\)"),
+        ({"refine_shots": 10, "kernel": None}, "refine_shots of QuantumKernelSVC needs .* got kernel=None"),
     ],
     ids=["zero", "float", "rounds", "callable", "precomputed", "exact"],
 )

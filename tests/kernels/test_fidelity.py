@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import joblib
@@ -290,6 +291,18 @@ def test_bad_parameters(parameters: dict[str, object], message: str) -> None:
     kernel = FidelityKernel(**parameters)  # storing is fine
     with pytest.raises(InvalidParameterError, match=message):
         kernel.fit(X_FIT)
+
+
+@pytest.mark.parametrize("n_features", [0, -1, 2.5, True, "a"])
+def test_plan_for_no_number_of_features(n_features: object) -> None:
+    message = f"n_features of FidelityKernel.plan must be None or an integer >= 1; got {n_features!r}"
+    with pytest.raises(InvalidParameterError, match=re.escape(message)):
+        FidelityKernel().plan(5, n_features=n_features)
+
+
+def test_plan_for_no_table() -> None:
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        FidelityKernel().plan(None)
 
 
 def test_too_few_features_for_the_map() -> None:

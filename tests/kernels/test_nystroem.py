@@ -19,6 +19,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from qkernels import ClipSpectrum, CPMap, FidelityKernel, NystroemFeatures, SeparableMap, StatevectorEngine
 from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsError
+from qkernels.engines import cache_info, clear_cache
+from qkernels.kernels import HammingKernel, ShiftSpectrum
 from qkernels.programs import OverlapProgram, Overlaps
 
 RNG = np.random.default_rng(11)
@@ -99,6 +101,25 @@ def test_duplicate_landmarks_are_one_direction() -> None:
     phi = NystroemFeatures(n_components=20).fit_transform(Z)
     assert np.linalg.matrix_rank(phi, tol=1e-6) == 5
     np.testing.assert_allclose(phi @ phi.T, FidelityKernel().fit(Z).gram_, atol=1e-8)
+
+
+def test_landmarks_are_rows_like_others() -> None:
+    sampled = StatevectorEngine(shots=100, seed=0)
+    features = NystroemFeatures(FidelityKernel(engine=sampled, corrections=[ShiftSpectrum()]), 30, random_state=0)
+    phi = features.fit_transform(X)
+    assert features.kernel_.corrections_[0].shift_.max() > 0.01  # of the training diagonal alone
+    np.testing.assert_allclose(features.transform(X), phi, atol=1e-10)
+
+
+def test_repaired_landmarks_are_not_evaluated_twice() -> None:
+    clear_cache()
+    NystroemFeatures(HammingKernel(), n_components=10, random_state=0).fit_transform(X)
+    assert cache_info().evaluated_weights == 2  # of the landmarks, and of the other rows
+
+
+def test_kernel_without_positive_eigenvalues_gives_zeros() -> None:
+    features = NystroemFeatures(lambda A, B: -np.ones((len(A), len(B))), n_components=7)
+    np.testing.assert_array_equal(features.fit_transform(X), 0.0)
 
 
 def test_callable_kernel() -> None:

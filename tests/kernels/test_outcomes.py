@@ -25,6 +25,7 @@ from qkernels import (
     ZZFeatureMap,
 )
 from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsError
+from qkernels.engines import cache_info, clear_cache
 from qkernels.feature_maps import FeatureMap
 from qkernels.kernels import QuantumKernel
 from qkernels.programs import OverlapProgram, row_keys
@@ -233,6 +234,19 @@ def test_plans() -> None:
     sampled = StatevectorEngine(shots=100, seed=0)
     assert HammingKernel(engine=sampled).plan(10, n_features=3).shots == 4500
     assert LocalFidelityKernel(engine=sampled, form="reduced").plan(10, n_features=3).shots == 10 * 9 * 100
+
+
+def test_training_rows_are_not_evaluated_twice() -> None:
+    clear_cache()
+    kernel = HammingKernel().fit(X)
+    assert kernel.corrections_  # with none, `gram_` itself is returned
+    np.testing.assert_allclose(kernel.transform(X), kernel.gram_, atol=1e-12)
+    assert cache_info().evaluated_weights == 1
+
+
+def test_outcome_weights_are_not_kept() -> None:
+    kernel = HammingKernel(engine=StatevectorEngine(shots=100, seed=0)).fit(RNG.normal(size=(40, 10)))
+    assert len(pickle.dumps(kernel)) < 40 * 40 * 8 * 8  # weights alone are 40 · 40 · 11 numbers
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
 from sklearn.exceptions import NotFittedError
 
-from qkernels import CPMap, FidelityKernel, StatevectorEngine
+from qkernels import CircuitMap, CPMap, FidelityKernel, StatevectorEngine
 from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.kernels import ClipSpectrum
 from qkernels.programs import wilson_stderr
@@ -96,6 +98,31 @@ def test_equal_rows_are_one_row() -> None:
     assert kernel.gram_[0, 1] == 1.0
 
 
+def test_rows_that_the_circuit_takes_for_one_are_one_row() -> None:
+    x = ParameterVector("x", 2)
+    circuit = QuantumCircuit(1)
+    circuit.ry(x[0], 0)
+    Z = np.column_stack([np.repeat([0.0, 1.0, 2.0], 2), np.arange(6.0)])  # the second feature is ignored
+    kernel = FidelityKernel(CircuitMap(circuit, x=x), StatevectorEngine(shots=30, seed=0), 1.0, corrections=[]).fit(Z)
+    kernel.refine(ONES[:6, :6], shots=600)
+    assert kernel.gram_shots_[::2, ::2][np.triu_indices(3, 1)].sum() == 3 * 30 + 600
+    np.testing.assert_array_equal(kernel.gram_shots_[[0, 2, 4], [1, 3, 5]], 0)  # known, not sampled
+    np.testing.assert_array_equal(kernel.gram_, np.repeat(np.repeat(kernel.gram_[::2, ::2], 2, 0), 2, 1))
+    np.testing.assert_array_equal(kernel.transform(Z[:1] + np.array([0.0, 9.0])), kernel.gram_[:1])
+
+
+@pytest.mark.parametrize("corrections", [[], None], ids=["raw", "repaired"])
+def test_training_rows_keep_their_refined_entries_in_any_block(corrections: list[ClipSpectrum] | None) -> None:
+    kernel = FidelityKernel(CPMap(), StatevectorEngine(shots=10, seed=5), corrections=corrections).fit(X)
+    kernel.refine(ONES, shots=5000)
+    np.testing.assert_allclose(kernel.transform(X[::-1]), kernel.gram_[::-1], atol=1e-10)
+    mixed = kernel.transform(np.concatenate([X_NEW, X[3:5]]))
+    np.testing.assert_allclose(mixed[3:], kernel.gram_[3:5], atol=1e-10)
+    unrefined = FidelityKernel(CPMap(), StatevectorEngine(shots=10, seed=5), corrections=[]).fit(X)
+    if corrections is not None:
+        np.testing.assert_array_equal(mixed[:3], unrefined.transform(X_NEW))
+
+
 def test_corrections_are_fitted_anew_and_transform_agrees() -> None:
     kernel = FidelityKernel(CPMap(), StatevectorEngine(shots=10, seed=5)).fit(X)
     assert isinstance(kernel.corrections_[0], ClipSpectrum)
@@ -125,6 +152,20 @@ def test_both_orientations_take_even_numbers() -> None:
     assert 777 - 66 <= spent <= 777
 
 
+def test_both_orientations_spend_small_budgets_too() -> None:
+    kernel = fitted(orientation="both").refine(ONES, shots=21)  # less than two for each of the 66 pairs
+    assert kernel.gram_shots_[np.triu_indices(12, 1)].sum() == 66 * 30 + 20
+    before = kernel.gram_
+    np.testing.assert_array_equal(kernel.refine(ONES, shots=1).gram_, before)
+
+
+def test_size_of_importance_plays_no_role() -> None:
+    importance = RNG.uniform(size=(12, 12))
+    expected = fitted().refine(importance, shots=1000).gram_shots_
+    for size in (1e308, 1e-300):
+        np.testing.assert_array_equal(fitted().refine(size * importance, shots=1000).gram_shots_, expected)
+
+
 def test_refusals() -> None:
     with pytest.raises(NotFittedError):
         FidelityKernel(engine=StatevectorEngine(shots=10, seed=0)).refine(ONES, 10)
@@ -138,4 +179,7 @@ def test_refusals() -> None:
         kernel.refine(ONES[0], 10)
     with pytest.raises(InvalidDataError, match="with 1 not finite"):
         kernel.refine(np.where(np.arange(144).reshape(12, 12) == 5, np.nan, 1.0), 10)
+    for importance in ("abc", [[1.0], [1.0, 2.0]], 1j * ONES):
+        with pytest.raises(InvalidDataError, match=r"importance of FidelityKernel.refine .* no array of real numbers"):
+            kernel.refine(importance, 10)
     np.testing.assert_array_equal(kernel.gram_, fitted().gram_)

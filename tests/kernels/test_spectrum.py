@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from qkernels import ClipSpectrum, FidelityKernel, StatevectorEngine
 from qkernels._errors import InvalidDataError, InvalidParameterError, NotPSDWarning
 from qkernels.engines import Engine
-from qkernels.kernels import Correction, FlipSpectrum, ShiftSpectrum
+from qkernels.kernels import Correction, FlipSpectrum, ShiftSpectrum, UnitDiagonal
 from qkernels.programs import Overlaps
 
 REPAIRS = pytest.mark.parametrize(
@@ -287,3 +288,31 @@ def test_sampled_kernel_with_weights_equals_repetitions() -> None:
     first = np.cumsum(weights) - weights
     np.testing.assert_allclose(repeated.gram_[np.ix_(first, first)], weighted.gram_, atol=1e-9)
     np.testing.assert_allclose(repeated.transform(X + 0.1)[:, first], weighted.transform(X + 0.1), atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-17, 1e200])
+@pytest.mark.parametrize("repair", [ClipSpectrum, FlipSpectrum, ShiftSpectrum])
+def test_size_of_the_matrix_plays_no_role(repair: type[Correction], size: float) -> None:
+    K = np.array([[1.0, 3.0], [3.0, 1.0]])
+    expected = repair().fit(K).transform_gram(K)
+    np.testing.assert_allclose(repair().fit(size * K).transform_gram(size * K) / size, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["transform_gram", "transform_cross"])
+@pytest.mark.parametrize("correction", [ClipSpectrum, FlipSpectrum, ShiftSpectrum, UnitDiagonal])
+def test_corrections_before_fit(correction: type[Correction], method: str) -> None:
+    with pytest.raises(NotFittedError, match=f"{correction.__name__} instance is not fitted"):
+        getattr(correction(), method)(np.eye(2))
+
+
+@pytest.mark.parametrize("correction", [ClipSpectrum, FlipSpectrum, ShiftSpectrum, UnitDiagonal])
+def test_bad_matrices_and_weights(correction: type[Correction]) -> None:
+    name = correction.__name__
+    with pytest.raises(InvalidDataError, match=f"gram of {name} must be finite; got nan in row 0, column 1"):
+        correction().fit(np.array([[1.0, np.nan], [0.0, 1.0]]))
+    with pytest.raises(InvalidDataError, match=rf"gram of {name} must be a square matrix, got shape \(0, 0\)"):
+        correction().fit(np.empty((0, 0)))
+    if correction is not UnitDiagonal:  # which uses no weights
+        for weights in (np.zeros(2), np.ones(3), np.array([1.0, -1.0])):
+            with pytest.raises(InvalidDataError, match=r"[Ss]ample.weight"):
+                correction().fit(np.eye(2), sample_weight=weights)

@@ -167,3 +167,8 @@ def test_without_a_repair_in_a_sampled_kernel() -> None:
 def test_exact_fidelities_have_unit_diagonal_already() -> None:
     kernel = FidelityKernel(corrections=[UnitDiagonal()])
     np.testing.assert_array_equal(kernel.fit_transform(X), FidelityKernel().fit_transform(X))
+
+
+def test_small_indefinite_matrix_is_refused_too() -> None:
+    with pytest.raises(InvalidDataError, match="positive semidefinite"):
+        UnitDiagonal().fit(1e-20 * np.array([[1.0, 3.0], [3.0, 1.0]]))

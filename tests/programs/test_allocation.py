@@ -209,8 +209,10 @@ def test_pilot_that_is_counted_in() -> None:
         ([0.5, -0.25], [1.0, 1.0], r"values of allocate_shots must hold probabilities in \[0, 1\]; got -0.25"),
         ([0.5, 1.25], [1.0, 1.0], r"values of allocate_shots must hold probabilities in \[0, 1\]; got 1.25"),
         ([0.5, 0.5], [1.0], "importance of allocate_shots must have one entry for each of the 2 values; got 1"),
+        (["a"], [1.0], r"values of allocate_shots must be an array of real numbers; got \['a'\]"),
+        ([0.5], [1j], r"importance of allocate_shots must be an array of real numbers; got \[1j\]"),
     ],
-    ids=["matrix", "empty", "scalar", "nan", "inf", "negative", "above one", "lengths"],
+    ids=["matrix", "empty", "scalar", "nan", "inf", "negative", "above one", "lengths", "text", "complex"],
 )
 def test_bad_data(values: object, importance: object, words: str) -> None:
     with pytest.raises(InvalidDataError, match=words):
@@ -276,8 +278,9 @@ def test_pooling_broadcasts() -> None:
         (([0.5, 0.5], [0, 1], [0.5, 0.5], [0, 1]), "must not both be 0; got 1 such"),
         (([0.5, 0.5], [1, 1, 1], [0.5], [1]), r"must broadcast; got shapes \(2,\) and \(3,\)"),
         (([0.5, 0.5], [1, 1], [0.5] * 3, [1] * 3), r"measurements of .* must broadcast; got \(2,\) and \(3,\)"),
+        (([0.5], [10], ["a"], [10]), r"values_b of pool_frequencies must be an array of real numbers; got \['a'\]"),
     ],
-    ids=["above one", "nan", "negative shots", "no integers", "no shots", "shapes", "measurements"],
+    ids=["above one", "nan", "negative shots", "no integers", "no shots", "shapes", "measurements", "text"],
 )
 def test_bad_measurements(arguments: tuple[object, ...], words: str) -> None:
     with pytest.raises(InvalidDataError, match=words):

@@ -42,6 +42,13 @@ def test_bad_entries(k: object) -> None:
         shots_for_stderr(k, 0.1)  # type: ignore[arg-type]
 
 
+def test_what_holds_no_numbers() -> None:
+    with pytest.raises(InvalidDataError, match="k of shots_for_stderr must be an array of real numbers; got 'a'"):
+        shots_for_stderr("a", 0.1)  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameterError, match="stderr of shots_for_stderr must be an array of real numbers; got"):
+        shots_for_stderr(0.5, "a")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("stderr", [0.0, -0.1, np.nan, np.inf, [0.1, 0.0]], ids=str)
 def test_bad_stderr(stderr: object) -> None:
     with pytest.raises(InvalidParameterError, match="stderr of shots_for_stderr must be positive and finite; got"):
@@ -123,6 +130,10 @@ def test_bad_rows(n_rows: object) -> None:
 def test_bad_gram_error(error: object) -> None:
     with pytest.raises(InvalidParameterError, match=f"error of shots_for_gram_error must be .* > 0; got {error!r}"):
         shots_for_gram_error(10, error)  # type: ignore[arg-type]
+
+
+def test_any_shots_give_a_huge_error() -> None:
+    assert shots_for_gram_error(10, 1e200) == 1
 
 
 @pytest.mark.parametrize("error", [1e-7, 1e-200], ids=str)
