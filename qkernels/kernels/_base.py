@@ -391,6 +391,16 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
 
         return SumKernel(self, other) if isinstance(other, QuantumKernel) else NotImplemented
 
+    def __radd__(self, other: int) -> QuantumKernel:
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # where `sum` starts
+
+    def __truediv__(self, other: float) -> ScaledKernel:
+        from qkernels.kernels._algebra import ScaledKernel
+
+        if isinstance(other, Real) and other != 0:
+            return ScaledKernel(self, 1.0 / float(other))
+        return NotImplemented
+
     def __mul__(self, other: QuantumKernel | float) -> ProductKernel | ScaledKernel:
         from qkernels.kernels._algebra import ProductKernel, ScaledKernel
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qkernels._errors import InvalidParameterError
+from qkernels._errors import BudgetError, InvalidParameterError
 from qkernels.engines import Engine, Orientation
 from qkernels.feature_maps import FeatureMap
 from qkernels.kernels._bandwidth import AffineScaling
@@ -23,6 +23,11 @@ Values = NDArray[np.float64]
 
 _PRIOR = 0.5
 """Pseudo-count of every class (Jeffreys), so that the standard error of a sampled entry is never 0."""
+
+_ADVICE = (
+    "HammingKernel and LocalFidelityKernel need the outcome distribution of every pair; ProjectedKernel and "
+    "LocalFidelityKernel(form='reduced') need one state for every row and are local too."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +51,10 @@ class OutcomeRule(CircuitRule):
     score: Values
 
     def measure(self, A: Values, B: Values | None = None, need: frozenset[str] = frozenset()) -> Overlaps:
-        found = self.engine.overlaps(self.program, A, B, need=need | {"weights"}, orientation=self.orientation)
+        try:
+            found = self.engine.overlaps(self.program, A, B, need=need | {"weights"}, orientation=self.orientation)
+        except BudgetError as error:
+            raise BudgetError(f"{error} {_ADVICE}") from None
         scored = self._scored(found)
         return scored if "weights" in need else replace(scored, weights=None)  # kept and pickled with the kernel
 
@@ -73,7 +81,8 @@ class OutcomeRule(CircuitRule):
         return self._scored(found).values
 
     def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
-        return self.engine.plan(self.program, n_rows, n_columns, need={"weights"}, orientation=self.orientation)
+        plan = self.engine.plan(self.program, n_rows, n_columns, need={"weights"}, orientation=self.orientation)
+        return plan if plan.feasible else replace(plan, reason=f"{plan.reason} {_ADVICE}")
 
 
 class OutcomeKernel(CircuitKernel):

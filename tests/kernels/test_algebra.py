@@ -46,6 +46,7 @@ COMBINATIONS = {
     "sum": (lambda: separable(0.5) + separable(1.5), lambda p, q: p + q),
     "product": (lambda: separable(0.5) * separable(1.5), lambda p, q: p * q),
     "weighted": (lambda: 0.25 * separable(0.5) + separable(1.5) * 2, lambda p, q: 0.25 * p + 2 * q),
+    "summed": (lambda: sum([separable(0.5), separable(1.5) / 4]), lambda p, q: p + q / 4),
     "nested": (
         lambda: (separable(0.5) + separable(1.5)) * (separable(0.5) + 3.0 * separable(1.5)),
         lambda p, q: (p + q) * (p + 3 * q),
@@ -171,6 +172,10 @@ def test_parts_must_be_kernels() -> None:
         FidelityKernel() + 1.0
     with pytest.raises(TypeError):
         FidelityKernel() * "2"
+    with pytest.raises(TypeError):
+        FidelityKernel() / 0
+    with pytest.raises(TypeError):
+        1 + FidelityKernel()
 
 
 def test_unfitted_raw_function_says_what_is_learned() -> None:

@@ -225,9 +225,11 @@ def test_reduced_form_takes_many_qubits() -> None:
 
 
 def test_overlap_form_of_many_qubits_is_refused_with_the_cost() -> None:
-    with pytest.raises(QKernelsError, match="qubits"):
+    with pytest.raises(QKernelsError, match=r"qubits.*ProjectedKernel and LocalFidelityKernel"):
         HammingKernel().fit(RNG.normal(size=(4, 30)))
-    assert not HammingKernel().plan(4, n_features=30).feasible
+    plan = HammingKernel().plan(4, n_features=30)
+    assert not plan.feasible
+    assert "need one state for every row" in plan.reason
 
 
 def test_plans() -> None:
