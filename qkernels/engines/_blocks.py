@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkernels.circuits import FlatOp, bound_matrices, gate_matrices
-from qkernels.engines._fusion import Node
+from qkernels.engines._items import Node
 
 __all__ = ["GateTable", "block_matrix", "real_if_possible"]
 

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from qkernels.engines._adjoint import adjoint_angles, adjoint_ops
 from qkernels.engines._arrays import Array, Workspace, thread_workspace
 from qkernels.engines._blocks import GateTable
-from qkernels.engines._fusion import Item, Node, schedule, without_trailing_constants
-from qkernels.engines._steps import Step, Tile, plan_steps
+from qkernels.engines._fusion import needed_gates, schedule
+from qkernels.engines._items import Item, Node
+from qkernels.engines._layouts import plan_steps
+from qkernels.engines._steps import Step, Tile
 from qkernels.programs import OverlapProgram, Program
 
 __all__ = ["CompiledAdjoint", "CompiledCircuit", "compile_statevector"]
@@ -52,7 +54,8 @@ class CompiledCircuit(_Compiled):
 
     def __init__(self, program: Program) -> None:
         self.num_qubits = n = program.num_qubits
-        items = schedule(program.flat.ops, n, drop_trailing=isinstance(program, OverlapProgram))
+        ops = program.flat.ops
+        items = schedule(needed_gates(ops, n) if isinstance(program, OverlapProgram) else ops, n)
         steps, self.order = plan_steps(items, tuple(reversed(range(n))))
         initial: NDArray[Any] = np.zeros((1, 2**n))
         initial[0, 0] = 1.0
@@ -110,7 +113,7 @@ class CompiledAdjoint(_Compiled):
     ----------
     program : OverlapProgram
     start : tuple of int
-        The `order` of that `CompiledCircuit`. Constant gates at the end of U are left out here as they are there.
+        The `order` of that `CompiledCircuit`. Constant gates at the end of U are left out here where they are there.
 
     Attributes
     ----------
@@ -120,8 +123,7 @@ class CompiledAdjoint(_Compiled):
 
     def __init__(self, program: Program, start: tuple[int, ...]) -> None:
         n, flat = program.num_qubits, program.flat
-        gates = without_trailing_constants([op for op in flat.ops if not op.is_directive], n)
-        items = schedule(adjoint_ops(gates, len(flat.angles)), n, drop_trailing=False)
+        items = schedule(adjoint_ops(needed_gates(flat.ops, n), len(flat.angles)), n)
         steps, self.order = plan_steps(items, start)
         super().__init__(items, steps)
         self.nbytes = sum(step.nbytes for step in steps) + (1 << 12)

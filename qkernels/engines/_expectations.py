@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 from qkernels.programs import ExpectationProgram, sample_frequencies, single_uniforms, wilson_stderr
 
@@ -62,11 +63,13 @@ def combine(program: ExpectationProgram, paulis: Values, variances: Values | Non
     ndarray of shape (1 or 2, n_rows, n_observables)
     """
     position = {label: k for k, label in enumerate(pauli_labels(program))}
-    coefficients = np.zeros((len(position), len(program.terms)))
-    for k, observable in enumerate(program.terms):
-        for label, c in observable:
-            coefficients[position[label], k] += c
-    values = paulis @ coefficients
+    rows, columns, entries = zip(
+        *((k, position[label], c) for k, observable in enumerate(program.terms) for label, c in observable),
+        strict=True,
+    )
+    # Sparse: thousands of strings with one term each would make a dense matrix of their square.
+    coefficients = coo_array((entries, (rows, columns)), shape=(len(program.terms), len(position))).tocsr()
+    values = np.ascontiguousarray((coefficients @ paulis.T).T)
     if variances is None:
         return values[None]
-    return np.stack([values, np.sqrt(variances @ coefficients**2)])
+    return np.stack([values, np.sqrt((coefficients.power(2) @ variances.T).T)])

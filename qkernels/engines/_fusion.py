@@ -1,96 +1,34 @@
 """Which gates are evaluated together: fused blocks, and wide runs of phases.
 
-Several schedules are made for a circuit and the one with the lowest estimated cost per amplitude is kept. The estimates
-(nanoseconds per real number on one core) only rank schedules; no result depends on them.
+Several schedules are made for a circuit and the one with the lowest estimated cost is kept.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from qkernels.circuits import DIAGONAL_PARITIES, FlatOp
+from qkernels.engines._fusion_cost import total_cost
+from qkernels.engines._items import Item, Node, Wide, is_range
 from qkernels.engines._phase_run import PhaseRun
 
-__all__ = ["Item", "Node", "Wide", "schedule", "without_trailing_constants"]
+__all__ = ["needed_gates", "schedule", "without_trailing_constants"]
 
 RunMode = Literal["full", "diagonal", "none"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
-    """Gates on a few qubits whose product is applied as one matrix.
-
-    Attributes
-    ----------
-    qubits : tuple of int
-        Ascending.
-    parts : tuple of FlatOp or Node
-        In the order of application.
-    constant : bool
-        Whether the matrix is the same for all samples.
-    """
-
-    qubits: tuple[int, ...]
-    parts: tuple[FlatOp | Node, ...]
-    constant: bool
-
-    def leaves(self) -> Iterator[FlatOp]:
-        """All gates, in the order of application."""
-        for part in self.parts:
-            if isinstance(part, Node):
-                yield from part.leaves()
-            else:
-                yield part
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Wide:
-    """A run of diagonal gates and bit permutations applied as one vector of phases over the whole state."""
-
-    run: PhaseRun
-    qubits: tuple[int, ...]
-
-
-Item = Node | Wide
-
-_MATMUL_NS = (0.5, 0.5, 0.5, 0.55, 0.8, 1.35, 2.4, 4.6, 9.0, 18.0)
-"""Applying a real matrix of dimension 2^m, by m (measured with OpenBLAS on AVX2)."""
-
-_MOVE_NS = 1.2
-"""Bringing the qubits of a block together: one strided copy."""
-
-_PHASE_NS = 5.0
-"""Sine, cosine and rotation of a wide run."""
-
-_OUTER_NS = 2.5
-"""The same where the phase factors are an outer product."""
-
-_REAL_GATES = frozenset({"ry", "cry"})
-"""Parametric gates whose matrices are real."""
-
-_TERM_NS = 0.05
-"""One more term in the phases of a wide run (a row of a matrix product)."""
-
-_BUILD_NS = 60.0
-"""One gate multiplied into a small matrix of one sample, per 16 entries."""
 
 _SEARCH_BACK = 32
 """Groups looked at for a gate to join; bounds the scheduling of long circuits."""
 
 
-def schedule(ops: Sequence[FlatOp], num_qubits: int, *, drop_trailing: bool) -> list[Item]:
+def schedule(ops: Sequence[FlatOp], num_qubits: int) -> list[Item]:
     """Cheapest schedule found for the gates of a circuit.
 
     Parameters
     ----------
     ops : sequence of FlatOp
     num_qubits : int
-    drop_trailing : bool
-        Leave out constant gates after which nothing depends on data: they cancel in U(y)†U(x).
 
     Returns
     -------
@@ -98,8 +36,6 @@ def schedule(ops: Sequence[FlatOp], num_qubits: int, *, drop_trailing: bool) -> 
         In the order of application.
     """
     ops = [op for op in ops if not op.is_directive]
-    if drop_trailing:
-        ops = without_trailing_constants(ops, num_qubits)
     best: tuple[float, list[Item]] | None = None
     modes: tuple[RunMode, ...] = ("full", "diagonal", "none")
     for mode in modes:
@@ -110,7 +46,7 @@ def schedule(ops: Sequence[FlatOp], num_qubits: int, *, drop_trailing: bool) -> 
             pairs = _fuse_pairs(items, num_qubits, local)
             for const_width, sample_width in _widths(num_qubits):
                 candidate = _fuse(pairs, const_width, sample_width, local)
-                cost = _total_cost(candidate, num_qubits)
+                cost = total_cost(candidate, num_qubits)
                 if best is None or cost < best[0]:
                     best = (cost, candidate)
     return best[1] if best is not None else []
@@ -125,12 +61,29 @@ def _widths(num_qubits: int) -> list[tuple[int, int]]:
     return list(itertools.product((3, 4, 5), sample))
 
 
-def without_trailing_constants(ops: Sequence[FlatOp], num_qubits: int) -> list[FlatOp]:
-    """The gates without those after which nothing depends on data."""
+def needed_gates(ops: Sequence[FlatOp], num_qubits: int) -> list[FlatOp]:
+    """The gates that have to be evaluated for overlaps: constant gates at the end cancel in U(y)†U(x).
+
+    Those that bring the bits of the last run of phases back to their places stay nevertheless: in the run they cost
+    nothing, and without them the state would have to be permuted.
+    """
+    fewest = without_trailing_constants(ops, num_qubits)
+    kept = without_trailing_constants(ops, num_qubits, stays=PhaseRun.accepts)
+    last, _ = _ready(kept[::-1], num_qubits, True, "full")
+    run = PhaseRun(num_qubits)
+    for op in reversed(last):
+        run.add(op)
+    return kept if run.depends_on_data and run.is_diagonal else fewest
+
+
+def without_trailing_constants(
+    ops: Sequence[FlatOp], num_qubits: int, stays: Callable[[FlatOp], bool] = lambda op: False
+) -> list[FlatOp]:
+    """The gates without directives and without those after which nothing depends on data, but for those that stay."""
     kept: list[FlatOp] = []
     blocked = [False] * num_qubits
     for op in reversed(ops):
-        if op.is_constant and not any(blocked[q] for q in op.qubits):
+        if op.is_directive or (op.is_constant and not stays(op) and not any(blocked[q] for q in op.qubits)):
             continue
         kept.append(op)
         for q in op.qubits:
@@ -198,11 +151,6 @@ class _Group:
         return Node(tuple(sorted(self.qubits)), tuple(p for p in self.parts if not isinstance(p, Wide)), self.constant)
 
 
-def _is_range(qubits: Collection[int]) -> bool:
-    """Whether qubits are neighbours, without a gap."""
-    return max(qubits) - min(qubits) + 1 == len(qubits)
-
-
 def _is_constant(item: FlatOp | Node | Wide) -> bool:
     return not isinstance(item, Wide) and (item.constant if isinstance(item, Node) else item.is_constant)
 
@@ -249,54 +197,10 @@ def _place(
             continue
         union = group.qubits | set(item.qubits)
         limit = const_width if group.constant and _is_constant(item) else sample_width
-        if local and not _is_range(union) and group.qubits.isdisjoint(item.qubits):
+        if local and not is_range(union) and group.qubits.isdisjoint(item.qubits):
             continue
         if len(union) <= limit:
             rank = (len(union) - len(group.qubits), -g)
             if best is None or rank < best:
                 best, place = rank, g
     return place
-
-
-def _total_cost(items: Sequence[Item], num_qubits: int) -> float:
-    started = False
-    total = 0.0
-    for item in items:
-        started = started or isinstance(item, Wide) or not item.constant
-        total += _cost(item, num_qubits) if started else 0.0  # the constant beginning is evolved once, at compile time
-    return total
-
-
-def _cost(item: Item, num_qubits: int) -> float:
-    reals = 2.0 ** (num_qubits + 1)
-    if isinstance(item, Wide):
-        gather = 0.0 if item.run.is_diagonal else _MOVE_NS
-        phase = _PHASE_NS if crosses_every_split(list(item.run.terms), num_qubits) else _OUTER_NS
-        return reals * (phase + _TERM_NS * math.sqrt(len(item.run.terms)) + gather) + 4e3
-    m = min(len(item.qubits) + (not is_real_block(item)), len(_MATMUL_NS) - 1)
-    move = 0.1 if _is_range(item.qubits) else _MOVE_NS
-    cost = reals * (_MATMUL_NS[m] + move) + 500.0
-    return float(cost if item.constant else cost + _build_cost(item))
-
-
-def _build_cost(node: Node) -> float:
-    own: float = _BUILD_NS * max(1.0, 4.0 ** len(node.qubits) / 16) * len(node.parts)
-    return own + sum(_build_cost(p) for p in node.parts if isinstance(p, Node) and not p.constant)
-
-
-def is_real_block(node: Node) -> bool:
-    """Whether a block has only gates with real matrices."""
-    return all(op.name in _REAL_GATES if op.matrix is None else not op.matrix.imag.any() for op in node.leaves())
-
-
-def crosses_every_split(masks: Sequence[int], num_bits: int) -> bool:
-    """Whether no cut between two bits leaves all terms of a run on one side of it."""
-    return choose_split(masks, num_bits)[1]
-
-
-def choose_split(masks: Sequence[int], num_bits: int) -> tuple[int, bool]:
-    """Bits in the low half, and whether terms cross: the uncrossed split nearest the middle, else the middle."""
-    for low in sorted(range(1, num_bits), key=lambda p: abs(2 * p - num_bits)):
-        if all(mask >> low == 0 or mask & ((1 << low) - 1) == 0 for mask in masks):
-            return low, False
-    return num_bits // 2, True

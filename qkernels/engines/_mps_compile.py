@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from qkernels._errors import UnsupportedCircuitError
 from qkernels.engines._blocks import GateTable, block_matrix
-from qkernels.engines._fusion import Node, without_trailing_constants
+from qkernels.engines._fusion import without_trailing_constants
+from qkernels.engines._items import Node
 from qkernels.engines._mps_blocks import Block, gather_blocks, refused_gate
 from qkernels.engines._mps_steps import Diagonal, Local, Pair, PhaseTable, Push, Side, Step, operator_tensors
 from qkernels.engines._phase_run import CONSTANT, PhaseRun

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qkernels.engines._fusion import Node
+from qkernels.engines._items import Node
 from qkernels.engines._phase_run import CONSTANT
 
 __all__ = ["Diagonal", "Local", "Pair", "PhaseTable", "Push", "Side", "Step", "operator_tensors"]

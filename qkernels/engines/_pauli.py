@@ -63,6 +63,11 @@ class PauliTable:
         Qiskit's order: the right-most letter is qubit 0.
     order : tuple of int
         Qubits of the state index, most significant bit first.
+
+    Attributes
+    ----------
+    nbytes : int
+        Bytes of the signs.
     """
 
     def __init__(self, labels: Sequence[str], order: tuple[int, ...]) -> None:
@@ -84,6 +89,7 @@ class PauliTable:
             for (flip, of), strings in sorted(groups.items())
             for i in range(0, len(strings), _LABELS_AT_ONCE)
         ]
+        self.nbytes = sum(part.high.nbytes + part.low.nbytes for part in self._parts)
 
     def _part(self, flip: int, of: Literal["re", "im"], strings: Sequence[tuple[int, int, float]]) -> _Part:
         columns, masks, factors = (list(column) for column in zip(*strings, strict=True))

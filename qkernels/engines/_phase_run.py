@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from qkernels.circuits import DIAGONAL_PARITIES, FlatOp
 
-__all__ = ["PhaseRun", "parity", "signs"]
+__all__ = ["PhaseRun", "Signature", "parity", "signs"]
 
 _PERMUTATIONS = {"x", "cx", "swap", "y", "dcx", "iswap"}
 
@@ -30,6 +30,9 @@ Weight = dict[int, float]
 """Linear combination of angle slots; slot −1 is the constant 1."""
 
 CONSTANT = -1
+
+Signature = tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
+"""The phases of a run, comparable."""
 
 
 class PhaseRun:
@@ -68,6 +71,11 @@ class PhaseRun:
     def depends_on_data(self) -> bool:
         """Whether any weight has an angle slot."""
         return any(slot != CONSTANT for weight in self.terms.values() for slot in weight)
+
+    @property
+    def signature(self) -> Signature:
+        """Its phases without the map of bits: layers of one feature map repeat them."""
+        return tuple((mask, tuple(sorted(self.terms[mask].items()))) for mask in sorted(self.terms))
 
     def add(self, op: FlatOp) -> None:
         """Append an accepted op."""

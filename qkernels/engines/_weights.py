@@ -17,8 +17,8 @@ __all__ = ["MOST_AMPLITUDES", "OutcomeClasses", "PairList", "tiles", "too_many_c
 
 MOST_AMPLITUDES = 1 << 32
 """Amplitudes (2^n for every pair and orientation) weighed in one request. An entry of a kernel matrix is a product of
-two ready states, but its weights take a circuit of their own: 20 to 70 ns per amplitude on one core for two repetitions
-of our maps (33 for ZZ-full), so this is about a minute on two cores, and up to three."""
+two ready states, but its weights take a circuit of their own: 15 to 70 ns per amplitude on one core for two repetitions
+of our maps (24 for ZZ-full), so this is about a minute on two cores, and up to three."""
 
 _SHARED_PART = 4
 """A row that is undone on at least 1/4 of a tile's states gets tiles of its own, in which its gates are built once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 
 import joblib
@@ -16,6 +17,7 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 from qkernels.engines import AutoEngine, Engine, MPSEngine, StatevectorEngine, cache_info, clear_cache, set_cache
+from qkernels.engines._pauli import PauliTable
 from qkernels.feature_maps import CPMap, HamiltonianMap, ZZFeatureMap
 from qkernels.programs import ExpectationProgram
 from tests.oracle import oracle_expectations, random_circuit, random_inputs
@@ -298,3 +300,36 @@ def test_worker_processes_share_their_tables() -> None:
     for _, values in counts:
         np.testing.assert_array_equal(values, expected)
     assert 1 <= sum(count for count, _ in counts) <= 2  # two workers may start at the same moment
+
+
+def test_the_table_of_strings_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Sequence[str]] = []
+
+    class Counted(PauliTable):
+        def __init__(self, labels: Sequence[str], order: tuple[int, ...]) -> None:
+            made.append(labels)
+            super().__init__(labels, order)
+
+    monkeypatch.setattr("qkernels.engines._statevector.PauliTable", Counted)
+    clear_cache()
+    circuit, labels = CIRCUITS["phases"], random_labels(3, 20, seed=30)
+    program = ExpectationProgram(circuit, circuit.parameters, observables=labels)
+    for seed in range(4):
+        X = random_inputs(1, 3, seed)
+        expected = oracle_expectations(circuit, labels, circuit.parameters, X)
+        np.testing.assert_allclose(StatevectorEngine().expectations(program, X).values, expected, rtol=0, atol=EXACT)
+    StatevectorEngine().expectations(ExpectationProgram(circuit, circuit.parameters, observables=labels[:5]), X)
+    assert [len(table) for table in made] == [len(set(labels)), len(set(labels[:5]))]
+
+
+def test_thousands_of_single_strings_need_no_square_matrix() -> None:
+    labels = ["".join(letters) for letters in itertools.product("IXYZ", repeat=6)][1:]
+    circuit = ZZFeatureMap(reps=1).build(6)
+    program = ExpectationProgram(circuit, circuit.parameters, observables=labels)
+    X = np.random.default_rng(0).normal(size=(2, 6))
+    tracemalloc.start()
+    values = StatevectorEngine().expectations(program, X).values
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6  # a dense (4095, 4095) matrix alone takes 134 MB
+    np.testing.assert_allclose((values**2).sum(axis=1) + 1.0, 2.0**6, rtol=1e-12)  # a pure state: Σ⟨P⟩² = 2^n
