@@ -43,6 +43,9 @@ class CovariantMap(FeatureMap):
 
     Cost: one CZ per pair, ⌈d/2⌉ − 1 for ``"linear"``, and three layers of one-qubit gates.
 
+    At the default fiducial every one-qubit reduced state is the maximally mixed one, whatever the data: a
+    `ProjectedKernel` needs observables on several qubits there, or another fiducial.
+
     The map is made for data on which the group acts: labels that depend on the coset of D(x) modulo the subgroup
     that leaves :math:`|\psi\rangle` unchanged. Two symmetries follow. Multiplying both D(x) and D(y) by one group
     element from the left, such as adding the same number to feature 2i of both rows, does not change the kernel.
