@@ -1,5 +1,6 @@
 # On a machine with Python >= 3.11 and make, `make demo` and `make test` need nothing else.
-# PYTHON=/path/to/python chooses the interpreter; ARGS="..." is handed to the command or to pytest.
+# PYTHON=/path/to/python chooses the interpreter; ARGS="..." is handed to the command or to pytest; JOBS=0 runs the tests
+# in one process.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -13,6 +14,9 @@ VENV_MINIMUM := .venv-minimum
 BIN := $(VENV)/bin
 PIP := -m pip --quiet --quiet --disable-pip-version-check --no-input install
 ARGS ?=
+# Two processes take two thirds of the time of one; more need about 1 GB each.
+JOBS ?= 2
+PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
 # $(call make_venv,FOLDER,CANDIDATES): an environment that works is kept, whatever its Python.
 define make_venv
@@ -68,13 +72,13 @@ demo: $(VENV)/.installed-run
 	@$(BIN)/qkernels demo $(ARGS)
 
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-long: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-minimum: $(VENV_MINIMUM)/.installed
-	@$(VENV_MINIMUM)/bin/python -m pytest $(ARGS)
+	@$(VENV_MINIMUM)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
