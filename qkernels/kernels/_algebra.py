@@ -109,7 +109,19 @@ class _NamesThePart:
             ) from error
 
 
-class SumKernel(CombinedKernel):
+class PairKernel(CombinedKernel):
+    """Base of combinations of two kernels (abstract)."""
+
+    def __init__(self, k1: QuantumKernel, k2: QuantumKernel) -> None:
+        self.k1 = k1
+        self.k2 = k2
+
+    @property
+    def _parts(self) -> dict[str, QuantumKernel]:
+        return {"k1": self.k1, "k2": self.k2}
+
+
+class SumKernel(PairKernel):
     """k1(x, y) + k2(x, y), what ``k1 + k2`` gives.
 
     Parameters
@@ -153,20 +165,12 @@ class SumKernel(CombinedKernel):
     True
     """
 
-    def __init__(self, k1: QuantumKernel, k2: QuantumKernel) -> None:
-        self.k1 = k1
-        self.k2 = k2
-
-    @property
-    def _parts(self) -> dict[str, QuantumKernel]:
-        return {"k1": self.k1, "k2": self.k2}
-
     @property
     def _combine(self) -> Combine:
         return _sum
 
 
-class ProductKernel(CombinedKernel):
+class ProductKernel(PairKernel):
     """k1(x, y) · k2(x, y), what ``k1 * k2`` gives.
 
     Parameters
@@ -208,14 +212,6 @@ class ProductKernel(CombinedKernel):
     >>> bool(np.allclose((k * k)(X), k(X) ** 2))
     True
     """
-
-    def __init__(self, k1: QuantumKernel, k2: QuantumKernel) -> None:
-        self.k1 = k1
-        self.k2 = k2
-
-    @property
-    def _parts(self) -> dict[str, QuantumKernel]:
-        return {"k1": self.k1, "k2": self.k2}
 
     @property
     def _combine(self) -> Combine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -75,9 +76,9 @@ class CircuitKernel(QuantumKernel):
             n = len(values)
             return float((values.sum() - np.trace(values)) / (n * (n - 1)))
 
-        self._build_rule(feature_map, engine, AffineScaling(np.zeros(n_features), np.ones(n_features)))  # errors first
+        draft = self._build_rule(feature_map, engine, AffineScaling(np.zeros(n_features), np.ones(n_features)))
         scaling = fit_scaling(bandwidth, feature_map.scale_rule, X, weights, mean_overlap)
-        rule = self._build_rule(feature_map, engine, scaling)
+        rule = replace(draft, scaling=scaling)
         self.feature_map_, self.engine_ = feature_map, engine
         self.offset_, self.factor_ = scaling.offset, scaling.factor
         return self._fit_rule(rule, rule.encode(X), weights)
@@ -116,17 +117,17 @@ class CircuitKernel(QuantumKernel):
     # Matrices and their corrections -----------------------------------------------------------------------------
 
     def _fit_encoded(self, A: Values, weights: Values) -> tuple[Values, Values | None]:
-        self.corrections_ = self._resolve_corrections()
-        overlaps = self._measure_fit(A, _union_of_needs(self.corrections_))
+        corrections = self._resolve_corrections()
+        overlaps = self._measure_fit(A, _union_of_needs(corrections))
         for name in ("_measured", "_weights_fit", "gram_shots_"):
             self.__dict__.pop(name, None)  # of an earlier fit on a sampling engine
         if overlaps.num_shots is not None:
             self._measured, self._weights_fit, self._rounds = overlaps, weights, 0
-        return self._correct(overlaps, weights), overlaps.stderr
+        return self._correct(corrections, overlaps, weights), overlaps.stderr
 
-    def _correct(self, overlaps: Overlaps, weights: Values) -> Values:
-        """The training matrix after fresh corrections fitted to it."""
-        gram, corrections = overlaps.values, self._resolve_corrections()
+    def _correct(self, corrections: list[Correction], overlaps: Overlaps, weights: Values) -> Values:
+        """The training matrix after fresh corrections fitted to it; keeps them."""
+        gram = overlaps.values
         for correction in corrections:
             gram = correction.fit(gram, overlaps, weights).transform_gram(gram)
         if self._may_be_indefinite(self._rule.engine) and not (corrections and corrections[-1].guarantees_psd):

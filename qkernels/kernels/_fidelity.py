@@ -201,7 +201,8 @@ class FidelityKernel(CircuitKernel):
             self._measured = refine_gram(
                 self._rule, self._encoded_fit, self._measured, weights, int(shots), self._rounds
             )
-            self._keep(self._correct(self._measured, self._weights_fit), self._measured.stderr)
+            gram = self._correct(self._resolve_corrections(), self._measured, self._weights_fit)
+            self._keep(gram, self._measured.stderr)
         return self
 
     def _measure_cross(self, A: Values, need: frozenset[str]) -> Overlaps:

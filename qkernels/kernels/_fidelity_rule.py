@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkernels._errors import InvalidParameterError
-from qkernels.engines import Engine, Orientation
-from qkernels.feature_maps import FeatureMap
-from qkernels.kernels._bandwidth import AffineScaling
+from qkernels.engines import Orientation
 from qkernels.kernels._rule import CircuitRule
 from qkernels.programs import OverlapProgram, Overlaps, Plan
 
@@ -29,9 +27,6 @@ class FidelityRule(CircuitRule):
     orientation : {"canonical", "both"}
     """
 
-    feature_map: FeatureMap
-    engine: Engine
-    scaling: AffineScaling
     program: OverlapProgram
     orientation: Orientation
 

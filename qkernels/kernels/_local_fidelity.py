@@ -41,9 +41,6 @@ class ReducedRule(CircuitRule):
         What the identities contribute.
     """
 
-    feature_map: FeatureMap
-    engine: Engine
-    scaling: AffineScaling
     program: ExpectationProgram
     factors: Values
     constant: float

@@ -43,9 +43,6 @@ class OutcomeRule(CircuitRule):
         The function: its value for every weight.
     """
 
-    feature_map: FeatureMap
-    engine: Engine
-    scaling: AffineScaling
     program: OverlapProgram
     orientation: Orientation
     score: Values

@@ -76,9 +76,6 @@ class ProjectedRule(CircuitRule):
     outer : Outer
     """
 
-    feature_map: FeatureMap
-    engine: Engine
-    scaling: AffineScaling
     program: ExpectationProgram
     outer: Outer
 

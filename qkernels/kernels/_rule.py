@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,7 @@ class KernelRule(ABC):
         return data
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class CircuitRule(KernelRule):
     """A rule around one feature map and one engine (abstract).
 

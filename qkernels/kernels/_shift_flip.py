@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from qkernels.kernels._correction import Correction
-from qkernels.kernels._spectrum import apply_map, rounding_of, weighted_spectrum
+from qkernels.kernels._spectrum import MappedRepair, rounding_of, weighted_spectrum
 from qkernels.programs import Overlaps
 
 __all__ = ["FlipSpectrum", "ShiftSpectrum"]
@@ -160,7 +160,7 @@ class ShiftSpectrum(Correction):
         return cross
 
 
-class FlipSpectrum(Correction):
+class FlipSpectrum(MappedRepair):
     r"""Repair a kernel matrix by replacing its eigenvalues by their absolute values.
 
     With :math:`K = V Λ V^\top`, the result is :math:`V |Λ| V^\top = K P` with :math:`P = V\, \mathrm{sign}(Λ) V^\top`,
@@ -215,11 +215,6 @@ class FlipSpectrum(Correction):
            [1., 3.]])
     """
 
-    guarantees_psd: ClassVar[bool] = True
-
-    def __init__(self, rtol: float = 1e-10) -> None:
-        self.rtol = rtol
-
     def fit(self, gram: Values, overlaps: Overlaps | None = None, sample_weight: Values | None = None) -> Self:
         """Find the eigenvalues to flip.
 
@@ -245,51 +240,9 @@ class FlipSpectrum(Correction):
         """
         spectrum = weighted_spectrum(gram, self.rtol, sample_weight, "FlipSpectrum")
         self.eigenvalues_ = eigenvalues = spectrum.eigenvalues
-        self.map_: Values | None = None
+        self.map_ = None
         if not spectrum.is_psd:
             # The eigenvalues that are 0 but for rounding come with either sign; only the sign of the others counts.
             edge = max(float(self.rtol) * float(np.abs(eigenvalues[[0, -1]]).max()), rounding_of(eigenvalues))
             self.map_ = np.eye(len(eigenvalues)) - 2.0 * spectrum.map_of(eigenvalues < -edge)
         return self
-
-    def transform_gram(self, gram: Values) -> Values:
-        """Flip the training matrix.
-
-        Parameters
-        ----------
-        gram : ndarray of shape (n_fit, n_fit)
-            The matrix given to `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_fit, n_fit)
-            Exactly symmetric where something was flipped; otherwise `gram` itself.
-
-        Raises
-        ------
-        NotFittedError
-            Call `fit` first.
-        """
-        check_is_fitted(self)
-        return apply_map(gram, self.map_)
-
-    def transform_cross(self, cross: Values, overlaps: Overlaps | None = None) -> Values:
-        """Apply the same linear map to K(X_new, X_fit).
-
-        Parameters
-        ----------
-        cross : ndarray of shape (n_new, n_fit)
-        overlaps : Overlaps, optional
-            Not used.
-
-        Returns
-        -------
-        ndarray of shape (n_new, n_fit)
-
-        Raises
-        ------
-        NotFittedError
-            Call `fit` first.
-        """
-        check_is_fitted(self)
-        return cross if self.map_ is None else np.asarray(cross @ self.map_)

@@ -17,7 +17,7 @@ from qkernels.kernels._correction import Correction
 from qkernels.kernels._weights import check_weights
 from qkernels.programs import Overlaps
 
-__all__ = ["ClipSpectrum", "Spectrum", "apply_map", "rounding_of", "warn_if_not_psd", "weighted_spectrum"]
+__all__ = ["ClipSpectrum", "MappedRepair", "Spectrum", "rounding_of", "warn_if_not_psd", "weighted_spectrum"]
 
 Values = NDArray[np.float64]
 
@@ -85,15 +85,72 @@ def rounding_of(eigenvalues: Values) -> float:
     return float(len(eigenvalues) * np.finfo(np.float64).eps * np.abs(eigenvalues[[0, -1]]).max())
 
 
-def apply_map(gram: Values, map_: Values | None) -> Values:
-    """The training matrix through the map of its cross blocks, exactly symmetric; `gram` itself without a map."""
-    if map_ is None:
-        return gram
-    mapped = 0.5 * (gram + gram.T) @ map_
-    return np.asarray(0.5 * (mapped + mapped.T))
+class MappedRepair(Correction):
+    """Base of repairs by one linear map for training rows and new ones (abstract): a subclass finds it in `fit`.
+
+    Parameters
+    ----------
+    rtol : float, default=1e-10
+
+    Attributes
+    ----------
+    map_ : ndarray of shape (n_fit, n_fit), or None
+        Multiplied onto columns; None where nothing is to be repaired.
+    """
+
+    guarantees_psd: ClassVar[bool] = True
+    map_: Values | None
+
+    def __init__(self, rtol: float = 1e-10) -> None:
+        self.rtol = rtol
+
+    def transform_gram(self, gram: Values) -> Values:
+        """Repair the training matrix.
+
+        Parameters
+        ----------
+        gram : ndarray of shape (n_fit, n_fit)
+            The matrix given to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_fit, n_fit)
+            Exactly symmetric where something was repaired; otherwise `gram` itself.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+        """
+        check_is_fitted(self)
+        if self.map_ is None:
+            return gram
+        mapped = 0.5 * (gram + gram.T) @ self.map_
+        return np.asarray(0.5 * (mapped + mapped.T))
+
+    def transform_cross(self, cross: Values, overlaps: Overlaps | None = None) -> Values:
+        """Apply the same linear map to K(X_new, X_fit).
+
+        Parameters
+        ----------
+        cross : ndarray of shape (n_new, n_fit)
+        overlaps : Overlaps, optional
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n_new, n_fit)
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+        """
+        check_is_fitted(self)
+        return cross if self.map_ is None else np.asarray(cross @ self.map_)
 
 
-class ClipSpectrum(Correction):
+class ClipSpectrum(MappedRepair):
     r"""Repair a kernel matrix by setting its negative eigenvalues to 0.
 
     The result is the nearest positive semidefinite matrix in Frobenius norm; with sample weights w, in the weighted
@@ -145,11 +202,6 @@ class ClipSpectrum(Correction):
     True
     """
 
-    guarantees_psd: ClassVar[bool] = True
-
-    def __init__(self, rtol: float = 1e-10) -> None:
-        self.rtol = rtol
-
     def fit(self, gram: Values, overlaps: Overlaps | None = None, sample_weight: Values | None = None) -> Self:
         """Find the eigenvalues to clip.
 
@@ -175,53 +227,11 @@ class ClipSpectrum(Correction):
         """
         spectrum = weighted_spectrum(gram, self.rtol, sample_weight, "ClipSpectrum")
         self.eigenvalues_ = spectrum.eigenvalues
-        self.map_: Values | None = None
+        self.map_ = None
         if not spectrum.is_psd:
             edge = float(self.rtol) * max(spectrum.eigenvalues[-1], 0.0)
             self.map_ = spectrum.map_of(spectrum.eigenvalues > edge)
         return self
-
-    def transform_gram(self, gram: Values) -> Values:
-        """Clip the training matrix.
-
-        Parameters
-        ----------
-        gram : ndarray of shape (n_fit, n_fit)
-            The matrix given to `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_fit, n_fit)
-            Exactly symmetric where something was clipped; otherwise `gram` itself.
-
-        Raises
-        ------
-        NotFittedError
-            Call `fit` first.
-        """
-        check_is_fitted(self)
-        return apply_map(gram, self.map_)
-
-    def transform_cross(self, cross: Values, overlaps: Overlaps | None = None) -> Values:
-        """Apply the same linear map to K(X_new, X_fit).
-
-        Parameters
-        ----------
-        cross : ndarray of shape (n_new, n_fit)
-        overlaps : Overlaps, optional
-            Not used.
-
-        Returns
-        -------
-        ndarray of shape (n_new, n_fit)
-
-        Raises
-        ------
-        NotFittedError
-            Call `fit` first.
-        """
-        check_is_fitted(self)
-        return cross if self.map_ is None else np.asarray(cross @ self.map_)
 
 
 def warn_if_not_psd(gram: Values, stderr: Values | None, owner: str) -> None:
