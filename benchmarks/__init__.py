@@ -8,7 +8,12 @@
 - `projected`: the kernel matrix of one-qubit expectation values against other libraries
 - `nystroem`: features of many rows, time and peak memory in a process of its own
 - `adaptive_shots`: accuracy at equal total shots, spent where the classifier is sensitive or uniformly
-- `_harness`: timing, checking, judging; `_report`: the table and the JSON records; `_competitors`: the others
+- `noisy_gram`: exact values under noise against circuits of all pairs on Aer
+- `noisy_device`: set-up, time and memory under the noise of a 156-qubit device
+- `noisy_scaling`: how simulation under noise grows with the number of rows
+- `noisy_fidelity`: FidelityQuantumKernel under the same noise, and Tr ρ(x)ρ(y) beside what it measures
+- `_harness`: timing, checking, judging; `_report`: the table and the JSON records
+- `_competitors`, `_noisy_competitors`: the others
 
 ``python -m benchmarks --help`` says how to run them, README.md what each one asks.
 """

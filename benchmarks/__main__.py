@@ -15,10 +15,20 @@ from benchmarks import (
     gram_zz,
     grid_search,
     memory,
+    noisy_device,
+    noisy_fidelity,
+    noisy_gram,
+    noisy_scaling,
     nystroem,
+    placement,
     predict_one,
     projected,
+    runtime_submission,
+    runtime_tiling,
     user_circuit,
+    vqc_fit,
+    vqc_gradient,
+    vqc_loss,
     wide_mps,
 )
 from benchmarks._harness import Case, Result
@@ -37,6 +47,16 @@ CASES: dict[str, Case] = {
         projected,
         nystroem,
         adaptive_shots,
+        noisy_gram,
+        noisy_device,
+        noisy_scaling,
+        noisy_fidelity,
+        runtime_submission,
+        runtime_tiling,
+        placement,
+        vqc_loss,
+        vqc_gradient,
+        vqc_fit,
     )
 }
 

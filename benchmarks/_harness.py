@@ -21,11 +21,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from qkernels import OverlapProgram, ZZFeatureMap
 from qkernels.engines import Engine, clear_cache
+from qkernels.programs import row_keys
+from qkernels.testing import assert_kernels_close
 
 __all__ = [
+    "FAMILY_WISE",
     "TOLERANCE",
     "Case",
     "Check",
@@ -34,8 +38,11 @@ __all__ = [
     "Missing",
     "Result",
     "Row",
+    "Unit",
+    "canonical_rows",
     "compare",
     "compile_seconds",
+    "difference_of",
     "engine_contender",
     "judge",
     "judge_value",
@@ -45,10 +52,14 @@ __all__ = [
 ]
 
 Values = NDArray[np.float64]
+Unit = Literal["s", "B", "matrices", "%", "exponent", "PUBs", "circuits", "jobs", "executions"]
 Samples = dict[str, list[float]]
 
 TOLERANCE = 1e-10
 """Largest difference to a competitor's kernel matrix at which a time counts."""
+
+FAMILY_WISE = 1e-3
+"""Probability that sampled values are found different from the exact ones although they are not, for all together."""
 
 _WARM_UP = 2**31
 """Number of the round whose rows are used before timing starts."""
@@ -64,13 +75,15 @@ class Goal:
 
     Attributes
     ----------
-    kind : {"ratio", "speedup", "value", "count"}
-        ours / theirs <= bound, theirs / ours >= bound, ours <= bound, ours == bound.
+    kind : {"ratio", "speedup", "value", "count", "about"}
+        ours / theirs <= bound, theirs / ours >= bound, ours <= bound, ours == bound, |ours − bound| <= within.
     bound : float
+    within : float
     """
 
-    kind: Literal["ratio", "speedup", "value", "count"]
+    kind: Literal["ratio", "speedup", "value", "count", "about"]
     bound: float
+    within: float = 0.0
 
     def met(self, ours: float, theirs: float | None) -> bool:
         """Whether these numbers reach the goal."""
@@ -78,6 +91,8 @@ class Goal:
             return ours <= self.bound
         if self.kind == "count":
             return ours == self.bound
+        if self.kind == "about":
+            return abs(ours - self.bound) <= self.within
         if theirs is None:
             raise ValueError(f"a goal of kind {self.kind!r} needs the number of a competitor")
         return ours <= self.bound * theirs if self.kind == "ratio" else theirs >= self.bound * ours
@@ -90,15 +105,20 @@ class Check:
     Attributes
     ----------
     difference : float
-        Largest absolute difference.
+        Largest absolute difference; where `sampled`, 0 for entries within shot noise of the exact ones and infinity
+        otherwise.
     against : str
         Where the other answer comes from.
     tolerance : float
+    sampled : bool
+        Whether the other answer was counted in shots: held against ours by the exact binomial tail of every entry,
+        Holm's correction, family-wise level `FAMILY_WISE`.
     """
 
     difference: float
     against: str
     tolerance: float = TOLERANCE
+    sampled: bool = False
 
     @property
     def passed(self) -> bool:
@@ -116,7 +136,7 @@ class Row:
         What was measured.
     versus : str
         Competitor or yardstick.
-    unit : {"s", "B", "matrices", "%"}
+    unit : {"s", "B", "matrices", "%", "exponent", "PUBs", "circuits", "jobs", "executions"}
     ours, theirs : float or None
         None where the check failed or the competitor is not installed.
     goal : Goal or None
@@ -130,7 +150,7 @@ class Row:
 
     question: str
     versus: str
-    unit: Literal["s", "B", "matrices", "%"]
+    unit: Unit
     ours: float | None
     theirs: float | None
     goal: Goal | None
@@ -140,8 +160,8 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """The ratio the goal speaks of: ours / theirs for "ratio", theirs / ours otherwise; None for accuracies."""
-        if self.ours is None or self.theirs is None or self.unit == "%":
+        """The ratio the goal speaks of: ours / theirs for "ratio", theirs / ours otherwise; None if there is none."""
+        if self.ours is None or self.theirs is None or self.unit in ("%", "exponent"):
             return None
         return self.ours / self.theirs if self.is_share else self.theirs / self.ours
 
@@ -210,12 +230,15 @@ class Contender:
     settings : mapping
     rounds : int or None
         How many rounds it takes part in; None is all.
+    shots : int or None
+        Shots behind every entry of its matrix; None where they are exact.
     """
 
     name: str
     prepare: Callable[[Values], Callable[[], Values]]
     settings: Mapping[str, object] = field(default_factory=dict)
     rounds: int | None = None
+    shots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +271,17 @@ def uniform_rows(n_rows: int, n_features: int, seed: int = 0) -> Callable[[int],
         return np.random.default_rng([seed, round_number]).uniform(-1.0, 1.0, size=(n_rows, n_features))
 
     return rows
+
+
+def canonical_rows(program: OverlapProgram, rows: Callable[[int], Values]) -> Callable[[int], Values]:
+    """The same rows in the order of their keys: of rows i < j, our engines then prepare i."""
+
+    def ordered(round_number: int) -> Values:
+        X = rows(round_number)
+        keys = row_keys(program.bind_angles(X), program.key)
+        return X[np.lexsort((keys[:, 1], keys[:, 0]))]
+
+    return ordered
 
 
 def engine_contender(engine: Engine, program: OverlapProgram, name: str = "qkernels") -> Contender:
@@ -286,7 +320,8 @@ def compare(
     seconds : dict of str to list of float
         All samples of every contender.
     differences : dict of str to float
-        Largest difference of each rival's matrix to ours over the rounds that both were in; NaN propagates.
+        Largest difference of each rival's matrix to ours over the rounds that both were in; NaN propagates. Of sampled
+        matrices as in `Check`.
     """
     seconds: Samples = {c.name: [] for c in (ours, *rivals)}
     differences = {rival.name: 0.0 for rival in rivals}
@@ -305,9 +340,21 @@ def compare(
             answers[contender.name] = timed()
             seconds[contender.name].append(time.perf_counter() - start)
         for rival in active[1:]:
-            difference = np.abs(answers[rival.name] - answers[ours.name]).max()
+            difference = difference_of(answers[rival.name], answers[ours.name], rival.shots, rival.name)
             differences[rival.name] = float(np.maximum(differences[rival.name], difference))
     return seconds, differences
+
+
+def difference_of(theirs: Values, ours: Values, shots: int | None = None, name: str = "sampled values") -> float:
+    """Largest difference of exact values; of values counted in `shots`, 0 within shot noise and infinity outside."""
+    if shots is None:
+        return float(np.abs(theirs - ours).max())
+    try:
+        assert_kernels_close(theirs, ours, shots=shots, sigma=float(norm.isf(FAMILY_WISE / 2)))
+    except (AssertionError, ValueError) as error:  # values that are no frequencies are refused
+        print(f"{name}: {error}", file=sys.stderr)
+        return float("inf")
+    return 0.0
 
 
 def judge(
@@ -324,7 +371,7 @@ def judge(
             mine, note = median(seconds[ours.name]), f"{rival.package} is not installed"
             rows.append(Row(question, rival.name, "s", mine, None, goal, None, note=note))
             continue
-        check = Check(differences[rival.name], rival.name)
+        check = Check(differences[rival.name], rival.name, sampled=rival.shots is not None)
         mine, theirs = median(seconds[ours.name]), median(seconds[rival.name])
         rows.append(
             Row(
@@ -344,7 +391,7 @@ def judge(
 def judge_value(
     question: str,
     versus: str,
-    unit: Literal["s", "B", "matrices", "%"],
+    unit: Unit,
     ours: float,
     goal: Goal | None,
     check: Check,

@@ -32,7 +32,10 @@ PACKAGES = (
     "scikit-learn",
     "qiskit",
     "qiskit-aer",
+    "qiskit-ibm-runtime",
     "qiskit-machine-learning",
+    "pennylane",
+    "pennylane-lightning",
     "qulacs",
     "squlearn",
     "joblib",
@@ -41,7 +44,7 @@ PACKAGES = (
 
 
 def print_table(results: Mapping[Case, Result], console: Console, *, judged: bool) -> None:
-    """All rows, and the compile times below them."""
+    """All rows, and the compile times and notes below them."""
     table = Table(title=None if judged else "tiny sizes: the goals are about the full ones and are not judged")
     for name in ("measured", "against", "ours", "theirs", "ratio", "goal", "met", "largest difference"):
         table.add_column(name, justify="right" if name in ("ours", "theirs", "ratio") else "left")
@@ -56,6 +59,8 @@ def print_table(results: Mapping[Case, Result], console: Console, *, judged: boo
             console.print(
                 f"{case.name}: compiling the circuit, once per process, took {milliseconds:.0f} ms (not included)"
             )
+        if "note" in result.details:
+            console.print(f"{case.name}: {result.details['note']}", highlight=False)
 
 
 def _cells(row: Row, *, judged: bool) -> list[str]:
@@ -64,7 +69,10 @@ def _cells(row: Row, *, judged: bool) -> list[str]:
     if row.check is None:
         check = ""
     else:
-        check = f"{row.check.difference:.1e}" + ("" if row.check.passed else " FAILED: no time")
+        check = f"{row.check.difference:.1e}"
+        if row.check.sampled:
+            check = "within shot noise" if row.check.passed else "outside shot noise"
+        check += "" if row.check.passed else " FAILED: no time"
     met = "" if row.met is None or not judged else "yes" if row.met else "[bold red]NO[/]"
     return [
         row.question,
@@ -83,6 +91,8 @@ def _goal(goal: Goal, unit: str) -> str:
         return f"<= {goal.bound:g}"
     if goal.kind == "speedup":
         return f">= {goal.bound:g}x"
+    if goal.kind == "about":
+        return f"{_number(goal.bound, unit)} ± {goal.within:g}"
     return ("= " if goal.kind == "count" else "<= ") + _number(goal.bound, unit)
 
 
@@ -93,6 +103,8 @@ def _number(value: float | None, unit: str) -> str:
         return f"{value:.3g} s" if value >= 0.1 else f"{1e3 * value:.3g} ms"
     if unit == "B":
         return f"{value / 1e9:.3g} GB" if value >= 1e9 else f"{value / 1e6:.3g} MB"
+    if unit == "exponent":
+        return f"N^{value:.2f}"
     return f"{value:.1f} %" if unit == "%" else f"{value:g}"
 
 

@@ -22,6 +22,7 @@ from qkernels.feature_maps import (
     HeisenbergMap,
     HighDimMap,
     PauliFeatureMap,
+    ReuploadingMap,
     SeparableMap,
     YZCXMap,
     ZZFeatureMap,
@@ -40,6 +41,7 @@ MAPS: list[FeatureMap] = [
     YZCXMap(),
     HeisenbergMap(),
     DenseAngleMap(),
+    ReuploadingMap(),
 ]
 # What is drawn is small enough to read: (map, number of features).
 DRAWN: list[tuple[FeatureMap, int]] = [
@@ -53,6 +55,7 @@ DRAWN: list[tuple[FeatureMap, int]] = [
     (YZCXMap(), 4),
     (HeisenbergMap(time=1.0, trotter_steps=1), 2),
     (DenseAngleMap(), 6),
+    (ReuploadingMap(qubits=2), 8),
 ]
 
 

@@ -27,7 +27,7 @@ def main() -> None:
         "ZZFeatureMap, coupling": ZZFeatureMap(entanglement="coupling", coupling=device),
         "ZZFeatureMap, full": ZZFeatureMap(entanglement="full"),
         "CPMap": CPMap(),
-        "CPMap, open chain": CPMap(ring=False),
+        "CPMap, closed ring": CPMap(ring=True),
     }
     print(f"One U(x) of {arguments.features} features on {device.name} ({device.num_qubits} qubits), routed:")
     print(f"{'':24}{'qubits':>8}{'2q gates':>10}{'2q depth':>10}{'depth':>8}")

@@ -4,10 +4,13 @@ The names that a first script needs are here; everything else is in the room tha
 
 - `qkernels.feature_maps`: x to circuit (`ZZFeatureMap`, `CPMap`, `CircuitMap`, ...)
 - `qkernels.programs`: what to measure (`OverlapProgram`, `ExpectationProgram`)
-- `qkernels.engines`: who computes it (`AutoEngine`, `StatevectorEngine`, `MPSEngine`), and the cache
+- `qkernels.engines`: who computes it (`AutoEngine`, `StatevectorEngine`, `MPSEngine`, `DensityMatrixEngine`), and the
+  cache
 - `qkernels.kernels`: circuits to kernel matrices (`FidelityKernel`, `ProjectedKernel`, `ClipSpectrum`, ...)
-- `qkernels.estimators`: scikit-learn faces (`QuantumKernelSVC`, `QuantumKernelSVR`, `QuantumKernelPCA`, ...)
+- `qkernels.variational`: circuits with trainable angles, readouts, losses, optimizers
+- `qkernels.estimators`: scikit-learn faces (`QuantumKernelSVC`, `QuantumKernelPCA`, `VQC`, `VQR`, ...)
 - `qkernels.diagnostics`, `qkernels.plotting`: numbers about kernels, and their pictures
+- `qkernels.testing`: regression tests of noisy kernels
 - `qkernels.circuits`: what is done to a circuit before it is evaluated
 
 Names are imported on first use, so `import qkernels` costs next to nothing.
@@ -28,10 +31,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qkernels._errors import QKernelsError
-    from qkernels.engines import AutoEngine, MPSEngine, StatevectorEngine, set_cache
+    from qkernels.engines import (
+        AutoEngine,
+        DensityMatrixEngine,
+        MPSEngine,
+        NoiseTable,
+        StatevectorEngine,
+        ZeroNoiseExtrapolation,
+        set_cache,
+    )
     from qkernels.estimators import (
         QSVC,
         QSVR,
+        VQC,
+        VQR,
+        QuantumFeatures,
         QuantumGaussianProcessClassifier,
         QuantumGaussianProcessRegressor,
         QuantumKernelPCA,
@@ -51,18 +65,22 @@ if TYPE_CHECKING:
         HeisenbergMap,
         HighDimMap,
         PauliFeatureMap,
+        ReuploadingMap,
         SeparableMap,
         YZCXMap,
         ZZFeatureMap,
     )
     from qkernels.kernels import (
+        BitFlipTolerance,
         ClipSpectrum,
+        DepolarizingMitigation,
         FidelityKernel,
         FlipSpectrum,
         HammingKernel,
         LocalFidelityKernel,
         NystroemFeatures,
         ProjectedKernel,
+        ReadoutMitigation,
         ShiftSpectrum,
         UnitDiagonal,
     )
@@ -73,12 +91,17 @@ __version__ = "0.1.0"
 __all__ = [
     "QSVC",
     "QSVR",
+    "VQC",
+    "VQR",
     "AutoEngine",
+    "BitFlipTolerance",
     "CPMap",
     "CircuitMap",
     "ClipSpectrum",
     "CovariantMap",
     "DenseAngleMap",
+    "DensityMatrixEngine",
+    "DepolarizingMitigation",
     "ExpectationProgram",
     "FidelityKernel",
     "FlipSpectrum",
@@ -88,11 +111,13 @@ __all__ = [
     "HighDimMap",
     "LocalFidelityKernel",
     "MPSEngine",
+    "NoiseTable",
     "NystroemFeatures",
     "OverlapProgram",
     "PauliFeatureMap",
     "ProjectedKernel",
     "QKernelsError",
+    "QuantumFeatures",
     "QuantumGaussianProcessClassifier",
     "QuantumGaussianProcessRegressor",
     "QuantumKernelPCA",
@@ -102,12 +127,15 @@ __all__ = [
     "QuantumLabelPropagation",
     "QuantumOneClassSVM",
     "QuantumSpectralClustering",
+    "ReadoutMitigation",
+    "ReuploadingMap",
     "SeparableMap",
     "ShiftSpectrum",
     "StatevectorEngine",
     "UnitDiagonal",
     "YZCXMap",
     "ZZFeatureMap",
+    "ZeroNoiseExtrapolation",
     "__version__",
     "set_cache",
 ]
@@ -122,26 +150,36 @@ _ROOM_OF_NAME = {
     "HeisenbergMap": "feature_maps",
     "HighDimMap": "feature_maps",
     "PauliFeatureMap": "feature_maps",
+    "ReuploadingMap": "feature_maps",
     "SeparableMap": "feature_maps",
     "YZCXMap": "feature_maps",
     "ZZFeatureMap": "feature_maps",
     "ExpectationProgram": "programs",
     "OverlapProgram": "programs",
     "AutoEngine": "engines",
+    "DensityMatrixEngine": "engines",
     "MPSEngine": "engines",
+    "NoiseTable": "engines",
     "StatevectorEngine": "engines",
+    "ZeroNoiseExtrapolation": "engines",
     "set_cache": "engines",
+    "BitFlipTolerance": "kernels",
     "ClipSpectrum": "kernels",
+    "DepolarizingMitigation": "kernels",
     "FidelityKernel": "kernels",
     "FlipSpectrum": "kernels",
     "HammingKernel": "kernels",
     "LocalFidelityKernel": "kernels",
     "NystroemFeatures": "kernels",
     "ProjectedKernel": "kernels",
+    "ReadoutMitigation": "kernels",
     "ShiftSpectrum": "kernels",
     "UnitDiagonal": "kernels",
     "QSVC": "estimators",
     "QSVR": "estimators",
+    "VQC": "estimators",
+    "VQR": "estimators",
+    "QuantumFeatures": "estimators",
     "QuantumGaussianProcessClassifier": "estimators",
     "QuantumGaussianProcessRegressor": "estimators",
     "QuantumKernelPCA": "estimators",
@@ -153,7 +191,9 @@ _ROOM_OF_NAME = {
     "QuantumSpectralClustering": "estimators",
 }
 
-_ROOMS = frozenset({"circuits", "cli", "diagnostics", "plotting", *_ROOM_OF_NAME.values()} - {"_errors"})
+_ROOMS = frozenset(
+    {"circuits", "cli", "diagnostics", "plotting", "testing", "variational", *_ROOM_OF_NAME.values()} - {"_errors"}
+)
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Every error and warning of qkernels.
+"""Every error and warning of qkernels, and which line a warning is about: the user's (`user_stacklevel`).
 
 A message names the parameter, its owner, the rule, the value received, and what to do about it.
 Errors that a caller would expect as `ValueError` or `RuntimeError` are those too, so that scikit-learn tools
@@ -6,6 +6,8 @@ Errors that a caller would expect as `ValueError` or `RuntimeError` are those to
 """
 
 from __future__ import annotations
+
+import sys
 
 __all__ = [
     "BandwidthWarning",
@@ -15,11 +17,16 @@ __all__ = [
     "ExecutionError",
     "InvalidDataError",
     "InvalidParameterError",
+    "MissingNoiseWarning",
     "NotPSDWarning",
     "QKernelsError",
     "QKernelsWarning",
     "UnsupportedCircuitError",
+    "user_stacklevel",
 ]
+
+_BETWEEN = frozenset({"qkernels", "qkernels_hardware", "sklearn", "joblib", "functools", "contextlib"})
+"""Packages whose frames lie between a user's line and a warning."""
 
 
 class QKernelsError(Exception):
@@ -62,5 +69,23 @@ class BandwidthWarning(QKernelsWarning):
     """The bandwidth leaves the kernel close to the identity or close to constant."""
 
 
+class MissingNoiseWarning(QKernelsWarning):
+    """A circuit uses a gate that a noise model does not know; it is evaluated without error."""
+
+
 class CalibrationChangedWarning(QKernelsWarning):
     """A device was recalibrated between two parts of one series of measurements."""
+
+
+def user_stacklevel() -> int:
+    """`stacklevel` for a call of `warnings.warn` in the calling function.
+
+    Returns
+    -------
+    int
+        Of the innermost line that is neither ours nor of a library that calls us for the user.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    return level

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -25,18 +26,23 @@ from benchmarks._harness import (
     Result,
     Row,
     Values,
+    canonical_rows,
     compare,
+    difference_of,
     judge,
     judge_value,
     load,
     run_child,
     uniform_rows,
 )
+from benchmarks._noisy_competitors import transpiled_as_engine, transpiled_by_user
 from benchmarks._report import Neighbours
 from benchmarks.gram_zz import layer_phases, zz_gates
 from benchmarks.user_circuit import user_circuit
 from benchmarks.wide_mps import transfer_sum
-from qkernels import ZZFeatureMap
+from qkernels import OverlapProgram, ZZFeatureMap
+from qkernels.programs import is_canonical, row_keys
+from qkernels_hardware import AerEngine
 
 
 def strict(text: str) -> Any:
@@ -66,7 +72,7 @@ def test_case_runs_and_agrees(name: str, tmp_path: Path, capsys: pytest.CaptureF
             continue
         assert row["check"]["passed"]
         assert row["check"]["difference"] <= 1e-10
-        assert row["ours"] > 0
+        assert math.isfinite(row["ours"]) if row["unit"] == "exponent" else row["ours"] > 0
 
 
 def test_search_evaluates_what_the_goal_says(tmp_path: Path) -> None:
@@ -147,6 +153,44 @@ def test_failed_value_is_withheld() -> None:
     assert (row.ours, row.theirs, row.met) == (None, None, False)
 
 
+def frequencies(shift: float, shots: int = 400) -> Case:
+    """A case whose rival counts shots of values that are off by `shift`."""
+    ours = Contender("ours", lambda X: lambda: np.full_like(X, 0.5))
+
+    def draw(X: Values) -> Values:
+        return np.random.default_rng(0).binomial(shots, 0.5 + shift, size=X.shape) / shots
+
+    rival = Contender("theirs", lambda X: lambda: draw(X), shots=shots)
+
+    def run(sizes: object) -> Result:
+        seconds, differences = compare(ours, [rival], uniform_rows(30, 3), rounds=1)
+        return Result(judge("counts", ours, [(rival, None)], seconds, differences), {"note": "Counts are noisy."})
+
+    return Case("counts", "What do counts cost?", run, full={}, quick={})
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2], ids=["right", "wrong"])
+def test_counts_are_held_against_exact_values(
+    shift: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "CASES", {"counts": frequencies(shift)})
+    assert program.main(["--output", str(tmp_path)]) == (1 if shift else 0)
+    (row,) = strict((tmp_path / "counts.json").read_text())["rows"]
+    assert row["check"]["sampled"]
+    assert row["check"]["passed"] is not bool(shift)
+    assert (row["ours"] is None) is bool(shift)
+    written = capsys.readouterr()
+    assert ("within shot noise" in written.out) is not bool(shift)
+    assert "counts: Counts are noisy." in written.out
+    assert ("theirs: Kernel matrices differ" in written.err) is bool(shift)
+
+
+def test_values_that_are_no_frequencies_have_no_time() -> None:
+    assert difference_of(np.array([0.5, np.nan]), np.array([0.5, 0.5]), shots=4) == math.inf
+    assert difference_of(np.array([0.3]), np.array([0.3]), shots=4) == math.inf
+    assert difference_of(np.array([0.25]), np.array([0.5]), shots=4) == 0.0
+
+
 def test_missing_competitor_is_a_row_without_numbers() -> None:
     assert load("no_such_package_of_anybody") is None
     ours = Contender("ours", lambda X: lambda: X)
@@ -168,6 +212,9 @@ def test_missing_competitor_is_a_row_without_numbers() -> None:
         (Goal("value", 3.0), 3.1, None, False),
         (Goal("count", 30), 30, 120, True),
         (Goal("count", 30), 29, 120, False),
+        (Goal("about", 1.0, within=0.1), 0.91, None, True),
+        (Goal("about", 1.0, within=0.1), 1.11, None, False),
+        (Goal("about", 1.0, within=0.1), float("nan"), None, False),
     ],
     ids=lambda value: f"{value.kind} {value.bound:g}" if isinstance(value, Goal) else None,
 )
@@ -248,3 +295,38 @@ def test_transfer_sum_is_the_overlap_of_states() -> None:
         for x, y in zip(X, Y, strict=True)
     ]
     np.testing.assert_allclose(transfer_sum(X, Y), expected, atol=1e-12)
+
+
+# Under noise ----------------------------------------------------------------------------------------------------
+
+
+def test_canonical_rows_are_the_rows_in_canonical_order() -> None:
+    feature_map = ZZFeatureMap(reps=1)
+    overlap = OverlapProgram(feature_map.build(2), feature_map.parameter_vector(2))
+    plain = uniform_rows(12, 2)
+    X = canonical_rows(overlap, plain)(3)
+    np.testing.assert_array_equal(np.sort(X, axis=0), np.sort(plain(3), axis=0))
+    keys = row_keys(overlap.bind_angles(X), overlap.key)
+    i, j = np.triu_indices(12)
+    assert is_canonical(keys[i], keys[j]).all()
+
+
+def test_both_ways_to_run_aer_by_hand_agree_and_know_their_errors() -> None:
+    """Transpiled by Qiskit alone and as our engine did; states of trace 1, mixed; readout lowers the diagonal."""
+    feature_map = ZZFeatureMap(reps=1, entanglement="linear")
+    circuit, x = feature_map.build(2), feature_map.parameter_vector(2)
+    overlap, engine = OverlapProgram(circuit, x), AerEngine("fake_manila")
+    by_user = transpiled_by_user(circuit, x, "fake_manila", engine.circuit(overlap).layout)
+    as_engine = transpiled_as_engine(engine, overlap, "fake_manila")
+    X, Y = np.random.default_rng(1).uniform(-1, 1, size=(2, 3, 2))
+    for readout in (True, False):
+        values = by_user.probabilities(X, Y, readout=readout)
+        np.testing.assert_allclose(values, as_engine.probabilities(X, Y, readout=readout), atol=1e-10)
+    assert (by_user.probabilities(X, X) < by_user.probabilities(X, X, readout=False) - 1e-3).all()
+    rho = by_user.density_matrices(X)
+    np.testing.assert_allclose(np.trace(rho, axis1=1, axis2=2), 1, atol=1e-10)
+    purity = np.einsum("nab,nba->n", rho, rho).real
+    pure = [Statevector(circuit.assign_parameters(a)).data for a in X]
+    fidelity = np.einsum("na,nab,nb->n", np.conj(pure), rho, pure).real
+    assert ((purity > 0.8) & (purity < 1 - 1e-3)).all()
+    assert ((fidelity > 0.8) & (fidelity < 1 - 1e-3)).all()

@@ -16,6 +16,15 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [],
         ["HeisenbergMap()                            9    649   240", "One U(x) of 30 features", "√iSWAP"],
     ),
+    "hardware_campaign.py": (
+        [],
+        ["exit code -9", "1 done, 2 done", "measured again: none", "0 more jobs for the second fit"],
+    ),
+    "noisy_kernel.py": (
+        [],
+        ["156 qubits, calibrated 2025", "4 active", "2 × noise: 0.9", "RBF, for comparison: 0.967"],
+    ),
+    "vqc_on_device.py": ([], ["trained exactly: 48 angles", "1 × noise         0.9", "QPU time", "fake_fez"]),
     "resources.py": (["--features", "4"], ["SeparableMap                   4         0", "19,900 circuits"]),
 }
 

@@ -34,7 +34,8 @@ def common() -> ModuleType:
 
 
 def test_every_row_has_a_script() -> None:
-    assert [name.split("_")[0] for name in SCRIPTS] == ["a01", "a07", "a08", "a10", "a11", "a18", "a20"]
+    expected = "a01 a03 a04 a05 a06 a07 a08 a10 a11 a13 a16 a17 a18 a20 a23 a24"
+    assert [name.split("_")[0] for name in SCRIPTS] == expected.split()
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -113,6 +113,11 @@ class AngleTable:
         """Coefficients by monomial (tuples of columns of ``[x, theta]``), None where an angle is no polynomial."""
         return tuple(a.polynomial for a in self._angles)
 
+    @property
+    def columns(self) -> tuple[tuple[int, ...], ...]:
+        """Columns of ``[x, theta]`` that every angle depends on, ascending."""
+        return tuple(tuple(a.positions) for a in self._angles)
+
     def add(self, expression: ParameterExpression, where: str) -> int:
         """Register an expression; equal expressions share a slot.
 

@@ -52,7 +52,8 @@ class FlatOp:
     qubits : tuple of int
         The first one is the least significant bit of the matrix.
     angles : tuple of int or float
-        Parameters of the gate: an int is a slot of the circuit's `AngleTable`, a float a constant in radians.
+        Parameters of the gate: an int is a slot of the circuit's `AngleTable`, a float a constant in radians (of a
+        delay, its duration).
     matrix : ndarray of shape (2**q, 2**q), complex128, or None
         None where the gate depends on the data, and for directives.
     text : str
@@ -61,6 +62,8 @@ class FlatOp:
         Only for ``"bound"``: the gate whose parameters are replaced by numbers, sample by sample.
     free : tuple of Parameter
         Only for ``"bound"``: the parameters that `angles` belong to.
+    unit : str
+        Only for ``"delay"``: the unit of its duration.
     """
 
     name: str
@@ -70,6 +73,7 @@ class FlatOp:
     text: str
     gate: Operation | None = None
     free: tuple[Parameter, ...] = ()
+    unit: str = ""
 
     @property
     def is_directive(self) -> bool:
@@ -215,7 +219,9 @@ class _Walker:
                 )
             return
         if isinstance(op, Delay):
-            self._append("delay", qubits, f"{_angle_text([self._angle(op.duration, where)])}{op.unit}")
+            duration = self._angle(op.duration, where)
+            text = f"delay{_angle_text([duration])}{op.unit}{qubits}"
+            self._push(FlatOp("delay", qubits, (duration,), None, text, unit=op.unit))
             return
         self._take_gate(op, qubits, position, where, outer)
 
@@ -257,7 +263,7 @@ class _Walker:
             self._push(FlatOp(name, qubits, angles, None, f"{name}({_angle_text(angles)}){qubits}"))
             return True
         constants = tuple(require_real(p, where) for p in op.params)
-        matrix = _matrix(_with_numbers(op, constants), where)
+        matrix = _standard_matrix(name, op, constants, where)
         text = f"{name}{'' if closed else f'/o{controls}'}({_angle_text(constants)}){qubits}"
         self._push(FlatOp(name if closed else "unitary", qubits, constants if closed else (), matrix, text))
         return True
@@ -273,8 +279,8 @@ class _Walker:
             return self.angles.add(parameter, where)
         return require_real(parameter, where)
 
-    def _append(self, name: str, qubits: tuple[int, ...], detail: str = "") -> None:
-        self._push(FlatOp(name, qubits, (), None, f"{name}{detail}{qubits}"))
+    def _append(self, name: str, qubits: tuple[int, ...]) -> None:
+        self._push(FlatOp(name, qubits, (), None, f"{name}{qubits}"))
 
     def _append_matrix(self, op: Operation, qubits: tuple[int, ...], where: str) -> None:
         """A gate known only by its matrix: constant, or a function of its bound parameters."""
@@ -317,6 +323,27 @@ def _matrix(op: Operation, where: str) -> NDArray[np.complex128]:
     dim = 2**op.num_qubits
     if matrix.shape != (dim, dim) or not np.allclose(matrix @ matrix.conj().T, np.eye(dim), atol=1e-8):
         raise UnsupportedCircuitError(f"{where} has a matrix that is not unitary of shape {(dim, dim)}.")
+    return matrix
+
+
+_CONSTANT_GATES: dict[tuple[str, int | None, tuple[float, ...]], NDArray[np.complex128]] = {}
+
+_MOST_CONSTANT_GATES = 4096
+"""Matrices kept; a transpiled circuit has a handful of different constant gates, hundreds of times each."""
+
+
+def _standard_matrix(name: str, op: Instruction, constants: tuple[float, ...], where: str) -> NDArray[np.complex128]:
+    """Matrix of a standard gate without free parameters, read-only; the same array for equal gates."""
+    key = (name, getattr(op, "ctrl_state", None), constants)
+    matrix = _CONSTANT_GATES.get(key)
+    if matrix is None:
+        matrix = _matrix(_with_numbers(op, constants), where)
+        if matrix.size > 64:  # wide gates are rare, and large
+            return matrix
+        if len(_CONSTANT_GATES) >= _MOST_CONSTANT_GATES:
+            _CONSTANT_GATES.clear()
+        matrix.setflags(write=False)
+        _CONSTANT_GATES[key] = matrix
     return matrix
 
 

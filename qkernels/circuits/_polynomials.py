@@ -170,7 +170,7 @@ class PolynomialAngle:
         self.centre = _centre(polynomial)
         self.terms: Polynomial = polynomial
         if self.centre:  # a quadratic has no linear terms about its stationary point
-            positions = {i for m in polynomial for i in m}
+            positions = (int(p.name[1:]) for p in expression.parameters)  # some may have no part in the value
             at_centre = qiskit_value(expression, {i: self.centre.get(i, 0.0) for i in positions})
             constant: Polynomial = {(): at_centre.real}
             self.terms = constant | {

@@ -95,6 +95,8 @@ def transpile_for(
         initial_layout=None if initial_layout is None else list(initial_layout),
     )
     transpiled = pass_manager.run(stripped.circuit)
+    if any(item.operation.name == "global_phase" for item in transpiled.data):  # passes that wrap angles write it so
+        transpiled.data = [item for item in transpiled.data if item.operation.name != "global_phase"]
     transpiled.global_phase = 0
     return StrippedCircuit(transpiled, stripped.angles, stripped.expressions)
 

@@ -14,12 +14,18 @@ from typing import Annotated
 import typer
 
 from qkernels._errors import QKernelsError
+from qkernels.cli import _commands
 
 MIN_WIDTH, MAX_WIDTH = 80, 110
 """Columns: narrower, the table loses digits; wider, sentences are hard to read."""
 
 DEFAULT_JOBS = min(os.cpu_count() or 1, 4)
 """A process takes seconds to start and 300 MB; the demo is short."""
+
+DEFAULT_FEATURES, DEFAULT_NOISY_FEATURES = 8, 6
+"""Simulating noise takes four times as long for each further qubit."""
+
+DEFAULT_DEVICE = "fake_fez"
 
 app = typer.Typer(
     name="qkernels",
@@ -66,7 +72,7 @@ def _options(
         bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Options of the command itself; makes `demo` a subcommand although it is the only one."""
+    """Options of the command itself."""
 
 
 @app.command()
@@ -78,12 +84,28 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for report.html, pictures and results.json.")] = Path(
         "qkernels-demo"
     ),
-    features: Annotated[int, typer.Option(min=2, max=12, help="Principal components kept.")] = 8,
+    features: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=12,
+            help=f"Principal components kept. Default: {DEFAULT_FEATURES}; with --noise {DEFAULT_NOISY_FEATURES}.",
+        ),
+    ] = None,
     folds: Annotated[int, typer.Option(min=2, max=20, help="Outer folds.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, max=20, help="Repeats of the outer folds.")] = 2,
     max_rows: Annotated[int, typer.Option(min=20, help="Larger tables are sampled down to this many rows.")] = 600,
-    shots: Annotated[int, typer.Option(min=1, help="Shots per kernel entry, for the verdict.")] = 4096,
-    device: Annotated[str, typer.Option(help="Device model that circuits are routed on.")] = "fake_fez",
+    shots: Annotated[int, typer.Option(min=1, help="Shots per kernel entry, for the verdict and --noise.")] = 4096,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Device model that circuits are routed on. Default: that of --noise, or {DEFAULT_DEVICE}.",
+        ),
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(help="Device model, such as fake_fez, under whose noise the tuned kernels are evaluated too."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of folds and samples.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes. Default: one per core, at most 4.")] = DEFAULT_JOBS,
 ) -> None:
@@ -99,7 +121,11 @@ def demo(
     from qkernels.cli._demo import run_demo
     from qkernels.cli._results import Settings
 
-    settings = Settings(dataset, target, output, features, folds, repeats, max_rows, shots, device, seed, jobs)
+    if features is None:
+        features = DEFAULT_FEATURES if noise is None else DEFAULT_NOISY_FEATURES
+    if device is None:
+        device = DEFAULT_DEVICE if noise is None else noise
+    settings = Settings(dataset, target, output, features, folds, repeats, max_rows, shots, device, seed, jobs, noise)
     console = Console(highlight=False)
     console.width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
     try:
@@ -108,3 +134,6 @@ def demo(
     except QKernelsError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from None
+
+
+_commands.register(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ MAX_NUMERIC_CLASSES = 20
 MAX_FRACTIONAL_CLASSES = 10
 # More labels than a third of the rows: names or measurements. Cross-validation needs rows to repeat a class.
 MIN_ROWS_PER_CLASS = 3
+
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+")
+"""1,5 or 1.234,5: a number of many European spreadsheets."""
 
 
 @dataclass(slots=True)
@@ -178,9 +182,13 @@ def _check_cells(path: Path, reading: _Reading, target: str) -> None:
     texts = [column for column in reading.columns if column.text]
     if texts:
         first = texts[0]
+        cure = "turn it into numbers (such as one 0/1 column per value) or delete the column."
+        if _DECIMAL_COMMA.fullmatch(first.example):
+            point = first.example.replace(".", "").replace(",", ".")
+            cure = f"write numbers with a decimal point, {point}, not with a decimal comma."
         raise InvalidDataError(
             f"{path}: {_columns([c.name for c in texts])} text ({first.example[:30]!r} in line {first.first_line}); "
-            "turn it into numbers (such as one 0/1 column per value) or delete the column."
+            f"{cure}"
         )
     gaps = [column for column in reading.columns if column.missing]
     if gaps:

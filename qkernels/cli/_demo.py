@@ -14,20 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.providers import BackendV2
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.pipeline import Pipeline
 
-from qkernels._errors import InvalidDataError
+from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.circuits import Resources
 from qkernels.cli._html import html_page
 from qkernels.cli._models import INNER_FOLDS, Model, build_models, preprocessing
-from qkernels.cli._pictures import Picture, accuracy_picture, gram_display, kernels_picture
+from qkernels.cli._noise import evaluate_under_noise, set_up_noise
+from qkernels.cli._pictures import Picture, accuracy_picture, gram_display, kernels_picture, noise_picture
+from qkernels.cli._progress import steps
 from qkernels.cli._record import Record, make_record, write_record
 from qkernels.cli._report import print_header, print_results
-from qkernels.cli._results import Outcome, Results, Settings
-from qkernels.cli._tables import Table, check_folds, load_table, subsample
+from qkernels.cli._results import Outcome, QPUCost, Results, Settings
+from qkernels.cli._tables import Table, check_folds, least_rows, load_table, subsample
 from qkernels.diagnostics import (
     FoldScores,
     best_fit_rbf,
@@ -36,6 +37,7 @@ from qkernels.diagnostics import (
     off_diagonal_statistics,
     qpu_verdict,
 )
+from qkernels.feature_maps import FeatureMap
 from qkernels.kernels import FidelityKernel
 from qkernels.programs import OverlapProgram
 
@@ -49,29 +51,41 @@ def run_demo(settings: Settings, console: Console) -> None:
         If the table, the output folder or an option can't be used.
     """
     start, started = perf_counter(), datetime.now(UTC)
-    table = subsample(load_table(settings.dataset, settings.target), settings.max_rows, settings.seed)
+    table = load_table(settings.dataset, settings.target)
     check_folds(table, settings.folds, INNER_FOLDS)
+    table = subsample(table, settings.max_rows, settings.seed, least_rows(settings.folds, INNER_FOLDS))
     _make_folder(settings.output)
     device = _device(settings.device)
     num_components = _num_components(table, settings)
     models = build_models(num_components, table.X.shape[1], settings.seed)
-    print_header(console, table, settings, num_components)
-
+    _check_width(models, num_components, device, settings)
     circuits = {model.name: _circuit(model, num_components, device) for model in models}
+    setup = set_up_noise(models, num_components, len(table.y), settings)
+    noise = None if setup is None else setup.source
+    print_header(console, table, settings, num_components, noise)
+
     scores, searches = _cross_validate(models, table, settings, console)
+    chosen = {name: _chosen(found) for name, found in searches.items()}
+    noisy = {}
+    if setup is not None:
+        noisy = evaluate_under_noise(setup, models, chosen, table, settings, num_components, console)
     features = Pipeline(preprocessing(num_components)).fit_transform(table.X)
     outcomes, grams = [], []
     for model in models:
-        outcome = Outcome(model, scores[model.name], _chosen(searches[model.name]), *circuits[model.name])
+        name = model.name
+        outcome = Outcome(model, scores[name], chosen[name], *circuits[name], noise=noisy.get(name))
         gram = _gram(outcome, features)
         if gram is not None:
             width = outcome.typical("bandwidth" if model.feature_map else "gamma")
             grams.append(gram_display(model, gram, width, table))
         outcomes.append(_judge(outcome, gram, features, scores[models[0].name], settings.shots))
 
-    results = Results(settings, table, num_components, device.name, device.num_qubits, outcomes)
+    cost = _qpu_cost(outcomes, num_components, len(table.y), device, settings.shots)
+    results = Results(settings, table, num_components, device.name, device.num_qubits, outcomes, noise, cost)
     print_results(console, results)
     pictures = [accuracy_picture(outcomes, searches, table), kernels_picture(grams, table)]
+    if noise is not None:
+        pictures.insert(1, noise_picture(results))
     record = make_record(results, started, perf_counter() - start)
     names = _write(settings.output, results, record, pictures)
     console.print(f"\n{record.seconds:.0f} s. In {settings.output}: {', '.join(names)}", soft_wrap=True, markup=False)
@@ -83,16 +97,12 @@ def _cross_validate(
     """Score all models on the same outer folds; return their fitted searches too."""
     searches: dict[str, list[BaseEstimator]] = defaultdict(list)
     rounds = settings.folds * settings.repeats
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(models[0].name, total=rounds * len(models))
+    with steps(console, models[0].name, rounds * len(models), rounds, f"{rounds} folds done") as step:
 
         def note(name: str, fold: int, search: BaseEstimator, score: float) -> None:
             del search.best_estimator_  # its kernel matrix is not needed any more
             searches[name].append(search)
-            progress.update(task, description=name, advance=1)
-            if not console.is_terminal and fold == rounds - 1:
-                console.print(f"  {name}: {rounds} folds done")
+            step(name)
 
         scores = compare_models(
             {model.name: model.search for model in models},
@@ -119,8 +129,37 @@ def _circuit(model: Model, num_components: int, device: BackendV2) -> tuple[str 
     feature_map = model.feature_map
     if feature_map is None:
         return None, None
-    program = OverlapProgram(feature_map.build(num_components), feature_map.parameter_vector(num_components))
-    return program.key, feature_map.resources(num_components, device)
+    return _program(feature_map, num_components).key, feature_map.resources(num_components, device)
+
+
+def _program(feature_map: FeatureMap, num_components: int) -> OverlapProgram:
+    return OverlapProgram(feature_map.build(num_components), feature_map.parameter_vector(num_components))
+
+
+def _check_width(models: Sequence[Model], num_components: int, device: BackendV2, settings: Settings) -> None:
+    """Refuse a device that is too small for a circuit, before minutes of work."""
+    maps = [model.feature_map for model in models if model.feature_map is not None]
+    widest = max(feature_map.num_qubits(num_components) for feature_map in maps)
+    if widest > device.num_qubits:
+        fitting = [k for k in range(2, num_components) if all(m.num_qubits(k) <= device.num_qubits for m in maps)]
+        option = "--device" if settings.noise is None else "--noise"
+        fewer = f"Use --features {fitting[-1]} or fewer, or a larger device." if fitting else "Use a larger device."
+        raise InvalidParameterError(
+            f"{option}: a circuit of {num_components} components has {widest} qubits, and {device.name} has "
+            f"{device.num_qubits}. {fewer}"
+        )
+
+
+def _qpu_cost(
+    outcomes: Sequence[Outcome], num_components: int, num_rows: int, device: BackendV2, shots: int
+) -> QPUCost:
+    """What the kernel matrix of the best map with entanglement takes on the device, as `RuntimeEngine.plan` has it."""
+    from qkernels_hardware import RuntimeEngine  # imports the vendor's client
+
+    maps = [(o, o.model.feature_map) for o in outcomes if o.model.feature_map is not None and not o.model.is_baseline]
+    best, feature_map = max(maps, key=lambda candidate: candidate[0].scores.mean)
+    plan = RuntimeEngine(device, shots=shots, ledger=None).plan(_program(feature_map, num_components), num_rows)
+    return QPUCost(best.model.name, plan.qpu_seconds, plan.open_plan_share)
 
 
 def _gram(outcome: Outcome, features: NDArray[np.float64]) -> NDArray[np.float64] | None:

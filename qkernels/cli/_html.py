@@ -5,14 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 
-from qkernels.cli import _words
+from qkernels.cli import _noise_words, _words
 from qkernels.cli._html_provenance import provenance
 from qkernels.cli._html_style import STYLE
 from qkernels.cli._html_tags import Markup, bullets, definitions, element, join, raw, row, section, table
-from qkernels.cli._notes import REFERENCES, limit_notes, reading_notes
+from qkernels.cli._notes import limit_notes, reading_notes, references
 from qkernels.cli._pictures import Picture
 from qkernels.cli._record import Record
-from qkernels.cli._results import Results
+from qkernels.cli._results import NoiseSource, Results
 
 # The browser is told to load nothing and to run nothing, in case a reader wonders.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -50,15 +50,18 @@ def html_page(results: Results, record: Record, pictures: Sequence[Picture]) -> 
         "main",
         element("h1", f"{title}: is a device worth it?"),
         element("p", _capital(_words.overall_sentence(results)), class_="verdict"),
-        element("p", _words.best_sentence(results.outcomes)),
+        element("p", f"{_words.best_sentence(results.outcomes)} {_words.floor_sentence(results)}"),
+        *([] if results.noise is None else [element("p", _noise_words.noise_sentence(results))]),
         element("p", f"{_words.table_sentence(results.table)}. {protocol}"),
         _comparison(results),
         _verdicts(results),
+        *([] if results.noise is None else [_noise(results, results.noise)]),
         section("Pictures", *(_figure(picture) for picture in pictures)),
         _device(results),
-        section("How to read this", bullets(reading_notes(results)), element("h3", "References"), _references()),
+        section("How to read this", bullets(reading_notes(results)), element("h3", "References"), _references(results)),
         section("What this report does not say", bullets(limit_notes(results))),
         provenance(record),
+        **({} if results.noise is None else {"class_": "wide"}),
     )
     return f"<!DOCTYPE html>\n{element('html', head, element('body', main), lang='en')}\n"
 
@@ -71,7 +74,7 @@ def _comparison(results: Results) -> Markup:
     ]
     caption = "Tuned kernels on the same folds; the highest accuracy is marked."
     columns = ((column, f"{_capital(meaning)}.") for column, meaning in _words.units(results))
-    return section("Comparison", table("comparison", caption, _words.HEADINGS, rows), definitions(columns))
+    return section("Comparison", table("comparison", caption, _words.headings(results), rows), definitions(columns))
 
 
 def _verdicts(results: Results) -> Markup:
@@ -82,6 +85,21 @@ def _verdicts(results: Results) -> Markup:
         element("p", _words.rule_sentence(results.settings)),
         definitions(judged),
         table("evidence", "What the rule was applied to.", _words.EVIDENCE_HEADINGS, rows),
+    )
+
+
+def _noise(results: Results, noise: NoiseSource) -> Markup:
+    rows = [row(name, cells) for name, *cells in _noise_words.noise_rows(results)]
+    columns = ((_capital(column), f"{_capital(meaning)}.") for column, meaning in _noise_words.noise_units(results))
+    found = ((name, f"{_capital(sentence)}.") for name, sentence in _noise_words.noise_findings(results))
+    scales = [row(name, cells) for name, *cells in _noise_words.scale_rows(results)]
+    return section(
+        "Under noise",
+        element("p", f"{_noise_words.noise_protocol(results.settings, noise)} {_noise_words.noise_method()}"),
+        definitions(found),
+        table("noise", "What noise costs, and what mitigation gives back.", _noise_words.NOISE_HEADINGS, rows),
+        definitions(columns),
+        table("noise-scale", _noise_words.scale_caption(results), _noise_words.SCALE_HEADINGS, scales),
     )
 
 
@@ -110,8 +128,8 @@ def _figure(picture: Picture) -> Markup:
     return element("figure", frame, element("figcaption", picture.caption))
 
 
-def _references() -> Markup:
-    return bullets(join(element("a", title, href=address), f": {use}.") for title, address, use in REFERENCES)
+def _references(results: Results) -> Markup:
+    return bullets(join(element("a", title, href=address), f": {use}.") for title, address, use in references(results))
 
 
 def _capital(sentence: str) -> str:

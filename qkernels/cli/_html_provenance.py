@@ -28,6 +28,7 @@ def provenance(record: Record) -> Markup:
                 ("Seeds", _pairs(record.seeds)),
                 ("Versions", _pairs(record.versions)),
                 ("Machine", _pairs(record.machine)),
+                *([] if record.noise is None else [("Noise", _pairs(record.noise))]),
             ]
         ),
         element("h3", "Circuits"),

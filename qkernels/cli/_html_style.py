@@ -18,6 +18,7 @@ h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 1rem; }
 h2 { font-size: 1.25rem; line-height: 1.3; margin: 2.5rem 0 0.75rem; padding-top: 0.75rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.5rem 0 0.5rem; }
+main.wide { max-width: 72rem; }
 p, ul { max-width: 46rem; }
 p, ul, dl { margin: 0.75rem 0; }
 a { color: var(--accent); }
@@ -63,7 +64,9 @@ figcaption { margin-top: 0.5rem; max-width: 46rem; }
   :root { --ink: #000000; --faint: #333333; --ground: #ffffff; --panel: #ffffff; --line: #999999;
     --accent: #000000; }
   body { font-size: 10pt; }
-  main { max-width: none; padding: 0; }
+  main, main.wide { max-width: none; padding: 0; }
+  .wide table, .wide .mark { font-size: 7.5pt; }
+  .wide th, .wide td { padding: 0.3rem 0.35rem; }
   .scroll, .picture { overflow: visible; }
   figure img { min-width: 0; width: 80%; }
   h2, h3, caption { break-after: avoid; }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from qkernels.cli._results import Results
+from qkernels.cli._words import largest_share
 
-REFERENCES = (
+_REFERENCES = (
     (
         "Nadeau and Bengio (2003), Inference for the generalization error",
         "https://doi.org/10.1023/A:1024068626366",
@@ -23,17 +22,41 @@ REFERENCES = (
         "why the spread of K has to be seen through shot noise",
     ),
 )
-"""Title, address, and what the report takes from it."""
+
+_NOISE_REFERENCE = (
+    "Hubregtsen et al. (2022), arXiv:2105.02276",
+    "https://arxiv.org/abs/2105.02276",
+    "the mitigation of depolarizing noise, and clipping",
+)
+
+
+def references(results: Results) -> list[tuple[str, str, str]]:
+    """Title, address, and what the report takes from it."""
+    return [*_REFERENCES, *([] if results.noise is None else [_NOISE_REFERENCE])]
+
+
+_NOISE_READING = (
+    (
+        "Verdicts are those of exact kernels: noise is one more thing that can speak against a device, and is shown "
+        "beside them."
+    ),
+    (
+        "This mitigation stretches all entries by one factor and shifts them by one constant. A support vector machine "
+        "does not see the constant, and the factor acts like a larger C: mitigation repairs the values of entries more "
+        "than predictions, and amplifies shot noise with them."
+    ),
+)
 
 
 def reading_notes(results: Results) -> list[str]:
     """How to read the numbers."""
-    largest = max(Counter(results.table.y.tolist()).values()) / len(results.table.y)
+    largest = largest_share(results.table)
     return [
         f"Accuracy has a floor: always answering the largest class scores {100 * largest:.1f} % here.",
         (
             'Look at "minus tuned RBF" before the accuracies. An interval that holds 0 says that these folds do not '
-            "tell the two kernels apart; an interval above 0 says that the quantum kernel is better on this table."
+            "tell the two kernels apart; an interval above 0 says that the quantum kernel is better on this table. "
+            '"Folds alike": the difference is the same in all of them, which gives no interval.'
         ),
         (
             "Separable is a product of one-qubit kernels, which a laptop evaluates in closed form. A map that is not "
@@ -49,6 +72,7 @@ def reading_notes(results: Results) -> list[str]:
             "kernel is a Gaussian kernel that costs more."
         ),
         '"Not ruled out" is no recommendation: it says that the rule found nothing against the kernel.',
+        *([] if results.noise is None else _NOISE_READING),
     ]
 
 
@@ -59,14 +83,32 @@ def limit_notes(results: Results) -> list[str]:
         f"Only {len(table.y):,} of {table.num_rows_full:,} rows were used (--max-rows {settings.max_rows}); with "
         "all of them every model may do better, and not by the same amount."
     )
+    noise = results.noise
+    if noise is None:
+        measured = [
+            (
+                "Nothing here was measured on a device. Accuracies are those of exact kernels; device noise and finite "
+                "shots can lower them, and by how much is not estimated."
+            )
+        ]
+    else:
+        measured = [
+            (
+                f"Nothing here was measured on a device. Noise is a model: errors of gates, relaxation and readout of "
+                f"{noise.device} as calibrated {noise.day}, independent of each other. Crosstalk, leakage and drift "
+                "are left out, so a device is likely to be worse."
+            ),
+            (
+                "Bandwidth and C were chosen without noise. A search under noise might choose others and lose less, "
+                "and other mitigation might give back more."
+            ),
+        ]
+    fidelity = "They are no estimate of fidelity. " if noise is None else ""
     return [
-        (
-            "Nothing here was measured on a device. Accuracies are those of exact kernels; device noise and finite "
-            "shots can lower them, and by how much is not estimated."
-        ),
+        *measured,
         (
             f"Gates and depth hold for the layout and routing that one seed gave on the model of {results.device}. "
-            "They are no estimate of fidelity. Queues, calibration and prices are left out."
+            f"{fidelity}Queues, calibration and prices are left out."
         ),
         *([sample] if len(table.y) < table.num_rows_full else []),
         (

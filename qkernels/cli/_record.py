@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from qkernels.cli._models import BANDWIDTH_FACTORS, C_GRID, GAMMA_GRID, INNER_FOLDS, PCA_SEED
-from qkernels.cli._results import Outcome, Results, Settings
+from qkernels.cli._noise import MITIGATION, REPAIR
+from qkernels.cli._results import Outcome, Results, Settings, UnderNoise
+from qkernels.diagnostics import corrected_interval
 
 _VERSIONED = ("qkernels", "qiskit", "qiskit-ibm-runtime", "scikit-learn", "numpy", "scipy", "matplotlib")
 _SEED_TRANSPILER = 0
@@ -37,7 +39,9 @@ class Record:
         Duration.
     settings, data, protocol, seeds, versions, machine : mapping
     models : sequence of mapping
-        Scores, choices, circuits and verdicts, the tuned RBF first.
+        Scores, choices, circuits, verdicts and what noise does, the tuned RBF first.
+    noise : mapping or None
+        The noise and how it was applied; None, and not in the file, without --noise.
     """
 
     command: str
@@ -50,17 +54,19 @@ class Record:
     models: Sequence[Mapping[str, object]]
     versions: Mapping[str, str]
     machine: Mapping[str, object]
+    noise: Mapping[str, object] | None = None
 
 
 def make_record(results: Results, started: datetime, seconds: float) -> Record:
     """Collect what the run was, from its settings and from the machine."""
-    settings, table = results.settings, results.table
+    settings, table, noise = results.settings, results.table, results.noise
+    options = {name: value for name, value in asdict(settings).items() if name != "noise" or value is not None}
     labels, counts = np.unique(table.y, return_counts=True)
     return Record(
         command=_command(settings),
         started=started.isoformat(timespec="seconds"),
         seconds=seconds,
-        settings={**asdict(settings), "output": str(settings.output)},
+        settings={**options, "output": str(settings.output)},
         data={
             "name": table.name,
             "sha256": table.digest,
@@ -79,7 +85,12 @@ def make_record(results: Results, started: datetime, seconds: float) -> Record:
             "bandwidth_over_scale_rule": BANDWIDTH_FACTORS,
             "gamma": GAMMA_GRID,
         },
-        seeds={"folds and sample": settings.seed, "PCA": PCA_SEED, "transpiler": _SEED_TRANSPILER},
+        seeds={
+            "folds and sample": settings.seed,
+            "PCA": PCA_SEED,
+            "transpiler": _SEED_TRANSPILER,
+            **({} if noise is None else {"shots": settings.seed}),
+        },
         models=[_model(outcome) for outcome in results.outcomes],
         versions={name: version(name) for name in _VERSIONED},
         machine={
@@ -88,12 +99,14 @@ def make_record(results: Results, started: datetime, seconds: float) -> Record:
             "processor": platform.machine(),
             "cores": os.cpu_count(),
         },
+        noise=None if noise is None else {**asdict(noise), "mitigation": MITIGATION, "repair": REPAIR},
     )
 
 
 def write_record(path: Path, record: Record) -> None:
     """Write the record as JSON."""
-    path.write_text(json.dumps(_finite(asdict(record)), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    sections = {name: value for name, value in asdict(record).items() if value is not None}
+    path.write_text(json.dumps(_finite(sections), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _command(settings: Settings) -> str:
@@ -116,6 +129,16 @@ def _model(outcome: Outcome) -> dict[str, object]:
         "chosen": dict(outcome.chosen),
         "resources": None if outcome.resources is None else asdict(outcome.resources),
         "verdict": None if verdict is None else {"ruled_out": verdict.ruled_out, **asdict(verdict)},
+        **({} if outcome.noise is None else {"noise": _noise(outcome, outcome.noise)}),
+    }
+
+
+def _noise(outcome: Outcome, found: UnderNoise) -> dict[str, object]:
+    mitigated = found.mitigated
+    return {
+        **asdict(found),
+        "noisy_minus_exact": asdict(corrected_interval(found.noisy, outcome.scores)),
+        "mitigated_minus_noisy": None if mitigated is None else asdict(corrected_interval(mitigated, found.noisy)),
     }
 
 

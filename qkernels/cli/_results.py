@@ -27,6 +27,99 @@ class Settings:
     device: str
     seed: int
     jobs: int
+    noise: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSource:
+    """The noise that kernels were evaluated under.
+
+    Attributes
+    ----------
+    device : str
+        Name of the device model.
+    source : str
+        Package and version that it comes from.
+    calibrated : str or None
+        Date and time of the calibration, ISO 8601.
+    key : str
+        sha256 of the calibration, in hex.
+    """
+
+    device: str
+    source: str
+    calibrated: str | None
+    key: str
+
+    @property
+    def day(self) -> str:
+        """Of the calibration."""
+        return "on an unknown day" if self.calibrated is None else self.calibrated.partition("T")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyCircuit:
+    """The circuit of a kernel entry on the device, U(x) and then U(y) backwards.
+
+    Attributes
+    ----------
+    layout : tuple of int
+        Physical qubits.
+    active_qubits : int
+        Qubits that a gate acts on.
+    two_qubit_gates, two_qubit_depth, depth : int
+    fidelity : float
+        Product of 1 − error over all gates and measurements.
+    """
+
+    layout: tuple[int, ...]
+    active_qubits: int
+    two_qubit_gates: int
+    two_qubit_depth: int
+    depth: int
+    fidelity: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledScores:
+    """Accuracies at a scale of the noise, on the outer folds of the first repeat.
+
+    Attributes
+    ----------
+    scale : float
+        1 is the device as it was calibrated.
+    noisy : tuple of float
+    mitigated : tuple of float, or None
+        None where the noise leaves nothing to mitigate, in a fold or in all.
+    """
+
+    scale: float
+    noisy: tuple[float, ...]
+    mitigated: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnderNoise:
+    """What was found about one kernel under noise, at the bandwidth and C that the exact search chose in each fold.
+
+    Attributes
+    ----------
+    circuit : NoisyCircuit
+    self_value : float
+        Mean measured entry of a row with itself, 1 without noise.
+    noisy : FoldScores
+        Of sampled matrices, negative eigenvalues clipped; all outer folds.
+    mitigated : FoldScores or None
+        Of the same matrices after mitigation. None where the noise leaves nothing to mitigate.
+    scales : tuple of ScaledScores
+        Ascending.
+    """
+
+    circuit: NoisyCircuit
+    self_value: float
+    noisy: FoldScores
+    mitigated: FoldScores | None
+    scales: tuple[ScaledScores, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +136,8 @@ class Outcome:
         Content key of the map's overlap program, sha256 in hex. None for classical models, as the next two.
     resources : Resources or None
     verdict : Verdict or None
+    noise : UnderNoise or None
+        None without --noise, too.
     """
 
     model: Model
@@ -51,10 +146,30 @@ class Outcome:
     program_key: str | None = None
     resources: Resources | None = None
     verdict: Verdict | None = None
+    noise: UnderNoise | None = None
 
     def typical(self, parameter: str) -> float:
         """The (lower) median of the folds' choices, itself a value of the grid."""
         return sorted(self.chosen[parameter])[(len(self.chosen[parameter]) - 1) // 2]
+
+
+@dataclass(frozen=True, slots=True)
+class QPUCost:
+    """What a kernel matrix with its diagonal takes on the device.
+
+    Attributes
+    ----------
+    model : str
+        Whose circuit.
+    seconds : float
+        QPU seconds.
+    open_plan_share : float
+        The same as a part of an Open Plan of 28 days.
+    """
+
+    model: str
+    seconds: float
+    open_plan_share: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +187,10 @@ class Results:
     device_qubits : int
     outcomes : sequence of Outcome
         The tuned RBF first.
+    noise : NoiseSource or None
+        None without --noise.
+    cost : QPUCost or None
+        Of the best map with entanglement.
     """
 
     settings: Settings
@@ -80,8 +199,15 @@ class Results:
     device: str
     device_qubits: int
     outcomes: Sequence[Outcome]
+    noise: NoiseSource | None = None
+    cost: QPUCost | None = None
 
     @property
     def judged(self) -> list[Outcome]:
         """The quantum kernels."""
         return [outcome for outcome in self.outcomes if outcome.verdict is not None]
+
+    @property
+    def under_noise(self) -> list[tuple[Outcome, UnderNoise]]:
+        """The quantum kernels with what was found under noise; none without --noise."""
+        return [(outcome, outcome.noise) for outcome in self.outcomes if outcome.noise is not None]

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import datasets
-from sklearn.model_selection import train_test_split
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.cli._csv import read_csv
+from qkernels.cli._sample import draw_rows
 
 BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
 
@@ -33,6 +33,8 @@ class Table:
         sha256 of the full table (before `subsample`).
     num_rows_full : int
         Rows of the full table.
+    raised : tuple of str
+        Classes of which a sample holds more than their share, so that none is too small.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Table:
     y: NDArray[np.str_] | NDArray[np.int64]
     digest: str
     num_rows_full: int
+    raised: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -74,17 +77,40 @@ def load_table(dataset: str, target: str | None) -> Table:
     return _table(path.name, X, text_labels)
 
 
-def subsample(table: Table, max_rows: int, seed: int) -> Table:
-    """At most `max_rows` rows, drawn so that classes keep their shares."""
+def subsample(table: Table, max_rows: int, seed: int, least: int = 2) -> Table:
+    """At most `max_rows` rows, drawn so that classes keep their shares, but `least` rows of each where there are.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `max_rows` has no room for these.
+    """
     if len(table.y) <= max_rows:
         return table
-    if max_rows < table.num_classes:
+    _, counts = np.unique(table.y, return_counts=True)
+    needed = int(np.minimum(counts, least).sum())
+    if max_rows < needed:
         raise InvalidParameterError(
-            f"--max-rows must be at least the number of classes, {table.num_classes}; got {max_rows}."
+            f"--max-rows must be at least {needed} for this table, {least} rows of each of its {table.num_classes} "
+            f"classes (or all that a class has); got {max_rows}."
         )
-    keep, _ = train_test_split(np.arange(len(table.y)), train_size=max_rows, stratify=table.y, random_state=seed)
-    keep.sort()
-    return replace(table, X=table.X[keep], y=table.y[keep])
+    keep = draw_rows(table.y, max_rows, seed, least=least)
+    return replace(table, X=table.X[keep], y=table.y[keep], raised=_raised(table.y, keep))
+
+
+def least_rows(folds: int, inner_folds: int) -> int:
+    """Rows of a class that nested cross-validation needs."""
+    rows = folds
+    while not _fits(rows, folds, inner_folds):
+        rows += 1
+    return rows
+
+
+def _raised(y: NDArray[np.generic], keep: NDArray[np.intp]) -> tuple[str, ...]:
+    """Classes that have a row and more above their share in a sample."""
+    labels, kinds, counts = np.unique(y, return_inverse=True, return_counts=True)
+    drawn = np.bincount(kinds[keep], minlength=len(labels))
+    return tuple(str(label) for label in labels[drawn >= counts * len(keep) / len(y) + 1])
 
 
 def check_folds(table: Table, folds: int, inner_folds: int) -> None:

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose, isinf
 
+import numpy as np
+
 from qkernels.cli._models import BANDWIDTH_FACTORS, C_GRID, INNER_FOLDS
 from qkernels.cli._results import Outcome, Results, Settings
 from qkernels.cli._tables import Table
-from qkernels.diagnostics import corrected_interval
+from qkernels.diagnostics import FoldScores, corrected_interval
 
 HEADINGS = ("kernel", "accuracy %", "minus tuned RBF", "qubits", "2q gates", "2q depth", "depth", "time (s)")
 """Of the comparison; a `Row` has a cell for each."""
+
+NOISY_HEADINGS = (*HEADINGS[:2], "noisy %", "mitigated %", *HEADINGS[2:])
+"""The same with --noise."""
 
 EVIDENCE_HEADINGS = (
     "kernel",
@@ -32,7 +37,7 @@ class Row:
     ----------
     name : str
     cells : tuple of str
-        Under `HEADINGS` after the first; empty where a number does not exist.
+        Under the `headings` after the first; empty where a number does not exist.
     is_best : bool
         Whether no model has a higher accuracy.
     """
@@ -59,7 +64,10 @@ class DeviceCost:
 def table_sentence(table: Table) -> str:
     """What the table is, and whether all of it was used."""
     rows, columns = table.X.shape
-    sampled = f" (a stratified sample of {table.num_rows_full:,}, see --max-rows)" if rows < table.num_rows_full else ""
+    sampled = ""
+    if rows < table.num_rows_full:
+        more = f" with more than the share of {', '.join(map(repr, table.raised))}" if table.raised else ""
+        sampled = f" (a stratified sample of {table.num_rows_full:,}{more}, see --max-rows)"
     return f"{table.name}: {rows:,} rows{sampled}, {columns:,} columns, {table.num_classes} classes"
 
 
@@ -72,6 +80,11 @@ def protocol_sentence(settings: Settings, num_components: int) -> str:
     )
 
 
+def headings(results: Results) -> tuple[str, ...]:
+    """Of the comparison."""
+    return HEADINGS if results.noise is None else NOISY_HEADINGS
+
+
 def comparison(results: Results) -> list[Row]:
     """The rows of the comparison, in the order of the models."""
     best = max(outcome.scores.mean for outcome in results.outcomes)
@@ -82,8 +95,11 @@ def comparison(results: Results) -> list[Row]:
         if cost is not None:
             depths = (cost.routed_two_qubit_depth, cost.routed_depth)
             counts = (cost.num_qubits, cost.routed_two_qubit_gates, *depths)
+        found = outcome.noise
+        noisy = [] if results.noise is None else [None, None] if found is None else [found.noisy, found.mitigated]
         cells = (
-            f"{100 * scores.mean:.1f} ± {100 * scores.std:.1f}",
+            _spread(scores),
+            *(_spread(item) for item in noisy),
             _gain(outcome),
             *([str(count) for count in counts] or [""] * 4),
             f"{scores.seconds:.1f}",
@@ -95,11 +111,14 @@ def comparison(results: Results) -> list[Row]:
 
 def units(results: Results) -> list[tuple[str, str]]:
     """What the columns of the comparison mean, as (column, meaning)."""
+    noise = results.noise
+    noisy = [] if noise is None else [("noisy, mitigated", f"the same under the noise of {noise.device}, see below")]
     return [
         (
             "accuracy",
             f"mean ± standard deviation over {len(results.outcomes[0].scores.scores)} outer folds",
         ),
+        *noisy,
         ("minus tuned RBF", "points, with the Nadeau-Bengio corrected 95 % interval"),
         (
             "2q gates and depth",
@@ -123,9 +142,18 @@ def device_costs(results: Results) -> list[DeviceCost]:
 
 
 def device_sentence(results: Results) -> str:
-    """The cost of the kernel matrix on a device."""
-    matrix = device_costs(results)[0]
-    return f"On a device {matrix.purpose} is {matrix.circuits:,} circuits x {matrix.shots:,} shots."
+    """The cost of the kernel matrix on a device, which measures its diagonal too."""
+    matrix, diagonal, _ = device_costs(results)
+    circuits = matrix.circuits + diagonal.circuits
+    sentence = f"On a device {matrix.purpose} and its diagonal is {circuits:,} circuits x {matrix.shots:,} shots"
+    if results.cost is None:
+        return f"{sentence}."
+    cost = results.cost
+    plans = f"{cost.open_plan_share:,.1f} times" if cost.open_plan_share >= 1 else f"{cost.open_plan_share:.0%} of"
+    return (
+        f"{sentence}: about {_duration(cost.seconds)} of QPU time on {results.device} with {cost.model}, {plans} the "
+        "10 minutes that an Open Plan has in 28 days (another --device has its own)."
+    )
 
 
 def rule_sentence(settings: Settings) -> str:
@@ -170,6 +198,21 @@ def best_sentence(outcomes: Sequence[Outcome]) -> str:
     return f"{sentence}; over the best quantum kernel {corrected_interval(best.scores, quantum.scores)}."
 
 
+def largest_share(table: Table) -> float:
+    """Accuracy of always answering the largest class."""
+    return float(np.unique(table.y, return_counts=True)[1].max() / len(table.y))
+
+
+def floor_sentence(results: Results) -> str:
+    """The accuracy that needs no model, and the models that do not beat it by half a row of the table."""
+    share, margin = largest_share(results.table), 0.5 / len(results.table.y)
+    low = [outcome.model.name for outcome in results.outcomes if outcome.scores.mean < share + margin]
+    sentence = f"Always answering the largest class scores {100 * share:.1f} %"
+    if len(low) == len(results.outcomes):
+        return f"{sentence}: no model beats it, and nothing about kernels follows from these folds."
+    return f"{sentence}; not better: {', '.join(low)}." if low else f"{sentence}."
+
+
 def overall_sentence(results: Results) -> str:
     """The answer, begun in lower case; the baseline has no vote, since nobody needs a device for it."""
     name = results.table.name
@@ -179,14 +222,25 @@ def overall_sentence(results: Results) -> str:
         return f"not worth QPU time on {name}; every map with entanglement is ruled out."
     better = [model for model, verdict in left.items() if verdict.interval and verdict.interval.low > 0.0]
     if better:
+        noisy = ", and under device noise," if results.noise is None else ""
         return (
             f"better than the tuned RBF on {name} in exact simulation: {', '.join(better)}. Confirm it on rows not "
-            "used here, and under device noise, before paying for a device."
+            f"used here{noisy} before paying for a device."
         )
     return (
         f"undecided on {name}; not ruled out, and not shown to be better: {', '.join(left)}. More rows or --repeats "
         "narrow the interval."
     )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def _spread(scores: FoldScores | None) -> str:
+    return "" if scores is None else f"{100 * scores.mean:.1f} ± {100 * scores.std:.1f}"
 
 
 def _gain(outcome: Outcome) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, isinf, sqrt
 from numbers import Integral
 
 import numpy as np
@@ -15,6 +15,9 @@ from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, cros
 from sklearn.utils.parallel import Parallel, delayed
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
+
+_ROUNDING = 1e-12
+"""Differences of scores that are closer than this, by their size, are equal but for rounding."""
 
 FoldCallback = Callable[[str, int, BaseEstimator, float], None]
 
@@ -61,7 +64,7 @@ class PairedInterval:
     difference : float
         Mean of score − baseline.
     low, high : float
-        Ends of the interval.
+        Ends of the interval; infinite where the difference is the same in all folds, see `is_known`.
     standard_error : float
         Corrected for the overlap of training sets.
     confidence : float
@@ -77,11 +80,16 @@ class PairedInterval:
     confidence: float
     degrees_of_freedom: int
 
+    @property
+    def is_known(self) -> bool:
+        """Whether folds differ, so that an interval can be told; few rows or two constant answers make them alike."""
+        return not isinf(self.low)
+
     def __str__(self) -> str:
-        return f"{self.points(' points')} at {self.confidence:.0%}"
+        return self.points(" points") + (f" at {self.confidence:.0%}" if self.is_known else "")
 
     def points(self, unit: str = "") -> str:
-        """The interval in points (hundredths), as ``+0.4 [-2.3, +3.2]``.
+        """The interval in points (hundredths), as ``+0.4 [-2.3, +3.2]``, or ``+0.0 [folds alike]``.
 
         Parameters
         ----------
@@ -94,7 +102,8 @@ class PairedInterval:
         """
         # "+ 0.0" turns a rounded -0.0 into 0.0.
         middle, low, high = (round(100 * value, 1) + 0.0 for value in (self.difference, self.low, self.high))
-        return f"{middle:+.1f}{unit} [{low:+.1f}, {high:+.1f}]"
+        ends = f"{low:+.1f}, {high:+.1f}" if self.is_known else "folds alike"
+        return f"{middle:+.1f}{unit} [{ends}]"
 
 
 def compare_models(
@@ -227,6 +236,9 @@ def corrected_interval(scores: FoldScores, baseline: FoldScores, *, confidence: 
     that overlap, which the plain t interval takes for independent: it is then too narrow, and more so with
     more repeats.
 
+    Where all :math:`d_j` are equal, :math:`s^2 = 0` says nothing about other folds: a handful of test rows, or two
+    models that answer one class, give it as well as two equal models. The ends are then infinite.
+
     References
     ----------
     Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 239-281 (2003).
@@ -254,6 +266,8 @@ def corrected_interval(scores: FoldScores, baseline: FoldScores, *, confidence: 
     mean, freedom = float(differences.mean()), len(a) - 1
     error = sqrt((1.0 / len(a) + scores.test_train_ratio) * float(differences.var(ddof=1)))
     half = float(student_t.ppf(0.5 + confidence / 2.0, freedom)) * error
+    if np.ptp(differences) <= _ROUNDING * max(1.0, float(np.abs(a).max()), float(np.abs(b).max())):
+        error, half = 0.0, inf
     return PairedInterval(mean, mean - half, mean + half, error, confidence, freedom)
 
 

@@ -48,6 +48,9 @@ class Verdict:
             return f"not worth QPU time: {'; '.join(self.reasons)}"
         if self.interval is None:
             return "not ruled out: no comparison with a tuned RBF was made"
+        if not self.interval.is_known:
+            points = self.interval.points(" points")
+            return f"not ruled out: these folds cannot tell it from the tuned RBF, {points}"
         if self.interval.low > 0.0:
             return f"not ruled out: better than the tuned RBF, {self.interval}"
         return f"not ruled out: a gain of {_points(MINIMUM_GAIN)} is inside the interval, {self.interval}"
@@ -62,8 +65,8 @@ def qpu_verdict(
     """Judge a kernel by a rule that was fixed before the numbers were seen.
 
     Not worth QPU time if any of these holds: the corrected interval of (quantum − tuned RBF) lies below +1
-    point of accuracy; the off-diagonal entries spread by less than two sigmas of the shots budgeted; the
-    best-fit RBF kernel correlates with K above .98.
+    point of accuracy (where all folds are alike, there is no interval); the off-diagonal entries spread by
+    less than two sigmas of the shots budgeted; the best-fit RBF kernel correlates with K above .98.
 
     Parameters
     ----------

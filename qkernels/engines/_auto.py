@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkernels._errors import BudgetError, InvalidParameterError
+from qkernels._errors import BudgetError, InvalidParameterError, UnsupportedCircuitError
 from qkernels.engines._auto_cost import mps_cost, statevector_cost
-from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
+from qkernels.engines._base import CotangentOf, Diagonal, Engine, Need, Orientation, Prepared
 from qkernels.engines._memory import MemoryLimit
 from qkernels.engines._mps import MPSEngine
 from qkernels.engines._mps_blocks import refused_gate
@@ -123,6 +123,10 @@ class AutoEngine(Engine):
     @property
     def is_exact(self) -> bool:
         return self.shots is None
+
+    @property
+    def identity(self) -> str:
+        return f"AutoEngine({self._statevector.identity})"
 
     def __repr__(self) -> str:
         return repr(self._statevector).replace("StatevectorEngine", "AutoEngine")
@@ -262,10 +266,20 @@ class AutoEngine(Engine):
         """
         return self._delegate(program, X, theta=theta).expectations(program, X, theta=theta)
 
+    def fresh_expectations(
+        self, program: ExpectationProgram, X: ArrayLike, *, theta: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        if isinstance(program, ExpectationProgram) and self._candidates(program)[0] is self._statevector:
+            try:
+                return self._statevector.fresh_expectations(program, X, theta=theta)
+            except BudgetError:  # the other engine may have the memory
+                pass
+        return super().fresh_expectations(program, X, theta=theta)
+
     def vjp(
         self, program: Program, cotangent: ArrayLike, X: ArrayLike, *, theta: ArrayLike | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Gradients with respect to theta and X by the chosen engine.
+        """Exact gradients with respect to theta and X by `StatevectorEngine`: matrix-product states have none.
 
         Parameters
         ----------
@@ -283,9 +297,55 @@ class AutoEngine(Engine):
         Raises
         ------
         UnsupportedCircuitError
-            The chosen engine has no gradients.
+            The states do not fit into `memory_limit`; else as in `StatevectorEngine.vjp`.
+        InvalidDataError, InvalidParameterError
+            As in `StatevectorEngine.vjp`.
         """
-        return self._delegate(program, X, theta=theta).vjp(program, cotangent, X, theta=theta)
+        try:
+            return self._statevector.vjp(program, cotangent, X, theta=theta)
+        except BudgetError as error:
+            raise UnsupportedCircuitError(self._no_gradients(error)) from error
+
+    def expectations_and_vjp(
+        self,
+        program: ExpectationProgram,
+        X: ArrayLike,
+        cotangent_of: CotangentOf,
+        *,
+        theta: ArrayLike | None = None,
+        inputs: bool = True,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
+        """Values and exact gradients by `StatevectorEngine`, with the states evolved once.
+
+        Parameters
+        ----------
+        program : ExpectationProgram
+        X : array-like of shape (n_samples, num_features)
+        cotangent_of : callable
+        theta : array-like of shape (num_parameters,), optional
+        inputs : bool, default=True
+            All as in `StatevectorEngine.expectations_and_vjp`.
+
+        Returns
+        -------
+        tuple of two ndarray, and of one ndarray or None
+            Values, gradients with respect to theta and to X.
+
+        Raises
+        ------
+        UnsupportedCircuitError, InvalidDataError, InvalidParameterError
+            As in `vjp`.
+        """
+        try:
+            return self._statevector.expectations_and_vjp(program, X, cotangent_of, theta=theta, inputs=inputs)
+        except BudgetError as error:
+            raise UnsupportedCircuitError(self._no_gradients(error)) from error
+
+    def _no_gradients(self, error: BudgetError) -> str:
+        return (
+            f"AutoEngine has gradients of statevectors only, matrix-product states have none: {error} Gradients of "
+            "expectation values without large states: qkernels.engines.parameter_shift."
+        )
 
     def plan(
         self,

@@ -3,65 +3,38 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Collection, Hashable, Sequence
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkernels._errors import UnsupportedCircuitError
-from qkernels.programs import ExpectationProgram, Expectations, OverlapProgram, Overlaps, Plan, Program
+from qkernels.engines._prepared import Prepared
+from qkernels.programs import (
+    ExpectationProgram,
+    Expectations,
+    OverlapProgram,
+    Overlaps,
+    Plan,
+    Program,
+    setting_attributes,
+    settings_text,
+)
 
-__all__ = ["Diagonal", "Engine", "Need", "Orientation", "Prepared"]
+if TYPE_CHECKING:
+    from qkernels.engines._calls import EngineCall
+
+__all__ = ["CotangentOf", "Diagonal", "Engine", "Need", "Orientation", "Prepared"]
 
 Diagonal = Literal["auto"] | bool
 Orientation = Literal["canonical", "both"]
 Need = Collection[str]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """States of the rows of X, ready for any number of overlaps: the opaque answer of `Engine.prepare`.
-
-    Attributes
-    ----------
-    program_key : str
-        The program whose circuit prepared the states.
-    engine : str
-        Which engine's states these are, precision included; another engine refuses them.
-    digest : str
-        Hash of the bound angles, the identity of the data.
-    theta : str
-        Hash of the trainable parameters they were bound with.
-    keys : ndarray of shape (n_unique, 2), uint64
-        Content keys of the distinct rows.
-    inverse : ndarray of shape (n_samples,), intp, or None
-        Position of every sample among the distinct rows; None where all rows differ.
-    angles : ndarray of shape (n_unique, n_angles), float64
-    data : object or None
-        The states in the engine's own form; None where they are rebuilt block by block to save memory.
-    nbytes : int
-        Memory held.
-    """
-
-    program_key: str
-    engine: str
-    digest: str
-    theta: str
-    keys: NDArray[np.uint64]
-    inverse: NDArray[np.intp] | None
-    angles: NDArray[np.float64]
-    data: object
-    nbytes: int
-
-    @property
-    def num_samples(self) -> int:
-        """Rows of X."""
-        return len(self.keys) if self.inverse is None else len(self.inverse)
-
-    def __reduce__(self) -> str:
-        raise TypeError("Prepared states are not pickled; keep X and call engine.prepare again (it is cached).")
+CotangentOf = Callable[[NDArray[np.float64]], ArrayLike]
+"""From values to the derivative of a scalar with respect to them, of the same shape."""
 
 
 class Engine(ABC):
@@ -74,12 +47,27 @@ class Engine(ABC):
     ----------
     is_exact : bool
         Whether values are exact (no shots, no noise).
+    identity : str
+        What values depend on.
     """
 
     @property
     @abstractmethod
     def is_exact(self) -> bool:
         """Whether values are exact: no shots and no noise."""
+
+    @property
+    def identity(self) -> str:
+        """What values depend on, as text that is the same in every process.
+
+        A checkpoint belongs to one identity: device, noise, shots and seed are in it; what decides no value, such as
+        limits, budgets and paths, is not, nor is a seed that the engine has drawn itself. Of engines that do not say
+        more about it: their class and all attributes but ``memory_limit`` and those that begin with ``_``, unless a
+        parameter of the constructor is named like them. The others must not change in an evaluation.
+        """
+        own = setting_attributes(self)
+        parts = {k: v.identity if isinstance(v, Engine) else v for k, v in own.items() if k != "memory_limit"}
+        return f"{type(self).__module__}.{type(self).__qualname__}({settings_text(parts)})"
 
     @abstractmethod
     def prepare(self, program: Program, X: ArrayLike, theta: ArrayLike | None = None) -> Prepared:
@@ -137,8 +125,9 @@ class Engine(ABC):
             False takes them as 1.
         need : collection of str
             What the kernel or its corrections require: subset of {"weights", "bits", "diagonal", "orientations"}.
-            Noiseless engines give the last two, and `StatevectorEngine` gives weights; bits come from engines that run
-            circuits. What is asked for beside the values never changes them.
+            Noiseless engines give the last two, and `StatevectorEngine` gives weights; noisy engines give all four,
+            bits as `Overlaps.bits` where they sample and as probabilities, `Overlaps.outcomes`, where they do not. What
+            is asked for beside the values never changes them.
         orientation : {"canonical", "both"}
             "canonical" prepares the row with the smaller key and undoes the other one. "both" averages the two
             orientations of every pair, at shots/2 each: values, which differ under noise only, and weights, which
@@ -170,9 +159,10 @@ class Engine(ABC):
         Notes
         -----
         On noiseless engines: N simulations and one blocked matrix product; duplicate rows are simulated once. Weights
-        of outcomes take one more circuit for every unordered pair (and orientation). With `shots`, entries are
-        Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed, repetition): symmetric
-        and the same in any block, order and process; weights are multinomial in the same way.
+        of outcomes take one more circuit for every unordered pair (and orientation). `DensityMatrixEngine`: 2N
+        simulations of half circuits, and as many for each weight or outcome that is asked for. With `shots`, entries
+        are Binomial(shots, k)/shots drawn by content (program, unordered pair of rows, shots, seed, repetition):
+        symmetric and the same in any block, order and process; weights are multinomial in the same way.
         """
 
     @abstractmethod
@@ -208,6 +198,30 @@ class Engine(ABC):
         With `shots`, every Pauli term is sampled on its own with that many shots, keyed by (program, row, term, shots,
         seed); variances add up with the squared coefficients.
         """
+
+    def fresh_expectations(
+        self, program: ExpectationProgram, X: ArrayLike, *, theta: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Expectation values at a theta that will not come again, as in training.
+
+        Engines that keep nothing that depends on theta for this call are faster by that; the values are the same.
+
+        Parameters
+        ----------
+        program : ExpectationProgram
+        X : array-like of shape (n_samples, num_features)
+        theta : array-like of shape (num_parameters,), optional
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_observables), float64
+
+        Raises
+        ------
+        InvalidDataError, InvalidParameterError, UnsupportedCircuitError, BudgetError
+            As in `expectations`.
+        """
+        return self.expectations(program, X, theta=theta).values
 
     @abstractmethod
     def plan(
@@ -248,6 +262,39 @@ class Engine(ABC):
             The engine cannot evaluate an instruction of the circuit.
         """
 
+    @property
+    def purse(self) -> Hashable:
+        """What requests are paid from: those to engines with an equal one are planned together."""
+        return id(self)
+
+    def plan_all(self, calls: Sequence[EngineCall]) -> Plan:
+        """The plan of requests that are to be made one after another: the sum of theirs.
+
+        Parameters
+        ----------
+        calls : sequence of EngineCall, at least one
+            To engines with the `purse` of this one.
+
+        Returns
+        -------
+        Plan
+        """
+        return reduce(add, (call.plan() for call in calls))
+
+    def refusal(self, calls: Sequence[EngineCall]) -> str:
+        """Why requests go beyond a budget of their engines together; "" where they do not, or where there is none.
+
+        Parameters
+        ----------
+        calls : sequence of EngineCall, at least one
+            To engines with the `purse` of this one.
+
+        Returns
+        -------
+        str
+        """
+        return ""
+
     def vjp(
         self, program: Program, cotangent: ArrayLike, X: ArrayLike, *, theta: ArrayLike | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -270,7 +317,86 @@ class Engine(ABC):
         UnsupportedCircuitError
             This engine has no gradients.
         """
-        raise UnsupportedCircuitError(f"{type(self).__name__} computes no gradients.")
+        raise UnsupportedCircuitError(
+            f"{type(self).__name__} computes no gradients. Use qkernels.engines.parameter_shift for those of "
+            "expectation values, or StatevectorEngine or DensityMatrixEngine."
+        )
+
+    def expectations_and_vjp(
+        self,
+        program: ExpectationProgram,
+        X: ArrayLike,
+        cotangent_of: CotangentOf,
+        *,
+        theta: ArrayLike | None = None,
+        inputs: bool = True,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
+        """Expectation values, and the gradients of a scalar of them: what a training step needs.
+
+        Parameters
+        ----------
+        program : ExpectationProgram
+        X : array-like of shape (n_samples, num_features)
+        cotangent_of : callable
+            From the values, of shape (n_samples, n_observables), to the derivative of the scalar with respect to them,
+            of the same shape.
+        theta : array-like of shape (num_parameters,), optional
+        inputs : bool, default=True
+            Whether the gradient with respect to X is wanted, too; engines may save time without it.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples, n_observables)
+        d_theta : ndarray of shape (num_parameters,)
+        d_X : ndarray of shape (n_samples, num_features), or None without `inputs`
+
+        Raises
+        ------
+        UnsupportedCircuitError
+            This engine has no gradients.
+        """
+        values = self.expectations(program, X, theta=theta).values
+        d_theta, d_X = self.vjp(program, cotangent_of(values), X, theta=theta)
+        return values, d_theta, d_X if inputs else None
+
+    def scaled(self, factor: float, *, readout: bool = True) -> Engine:
+        """The engine with every error `factor` times as strong; engines without a noise table refuse.
+
+        Parameters
+        ----------
+        factor : float >= 0
+            1 is the engine as it is.
+        readout : bool, default=True
+            Whether readout errors are scaled, too.
+
+        Returns
+        -------
+        Engine
+            With the same shots, seed and limits.
+
+        Raises
+        ------
+        UnsupportedCircuitError
+            This engine has no noise table, or none can hold its noise.
+        """
+        raise UnsupportedCircuitError(
+            f"{type(self).__name__} has no noise table to scale. Use DensityMatrixEngine or AerEngine, or lengthen the "
+            "circuits: ZeroNoiseExtrapolation(engine, factors=(1, 3, 5), method='fold')."
+        )
+
+    def with_layout_of(self, program: Program) -> Engine:
+        """The engine with the qubits of its device that it chooses for a program, for every program of that width.
+
+        Parameters
+        ----------
+        program : OverlapProgram or ExpectationProgram
+
+        Returns
+        -------
+        Engine
+            Itself where it chooses none.
+        """
+        return self
 
     def __sklearn_clone__(self) -> Engine:
         return self

@@ -9,15 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkernels.engines._draw import Draw
 from qkernels.engines._parallel import run_tasks
 
 __all__ = ["Side", "fill", "ranges"]
 
 Values = NDArray[np.float64]
-
-Block = Callable[[Any, slice, Any, slice], Values]
-"""Overlaps of two ranges of states, shape (rows, columns)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +43,11 @@ def ranges(count: int, size: int) -> Iterator[slice]:
     return (slice(i, min(i + size, count)) for i in range(0, count, size))
 
 
-def fill(out: Values, left: Side, right: Side, block: Block, draw: Draw, rows: int, *, symmetric: bool) -> None:
+Block = Callable[[Side, slice, Side, slice], Values]
+"""Entries of two ranges of rows, shape (…, rows, columns)."""
+
+
+def fill(out: Values, left: Side, right: Side, block: Block, rows: int, *, symmetric: bool) -> None:
     """Fill one rectangle of a matrix; in a symmetric matrix its mirror image too.
 
     Parameters
@@ -56,7 +56,6 @@ def fill(out: Values, left: Side, right: Side, block: Block, draw: Draw, rows: i
     left, right : Side
         The same object for a rectangle on the diagonal of a symmetric matrix, which is then computed by halves.
     block : callable
-    draw : Draw
     rows : int
         Rows and columns of one block.
     symmetric : bool
@@ -68,10 +67,10 @@ def fill(out: Values, left: Side, right: Side, block: Block, draw: Draw, rows: i
         (i, j) for i in ranges(n_left, rows) for j in ranges(n_right, columns) if not triangle or j.start >= i.start
     ]
 
-    def sampled(i: slice, j: slice) -> Values:
-        return draw(block(left.states, i, right.states, j), left.keys[i, None], right.keys[None, j])
+    def entries(i: slice, j: slice) -> Values:
+        return block(left, i, right, j)
 
-    for (i, j), values in zip(tasks, run_tasks(sampled, tasks), strict=True):
+    for (i, j), values in zip(tasks, run_tasks(entries, tasks), strict=True):
         if triangle and i == j:  # exactly symmetric, whatever the rounding of the product
             values = np.triu(values) + np.swapaxes(np.triu(values, 1), -1, -2)
         out[..., left.place(i), right.place(j)] = values

@@ -39,8 +39,12 @@ class Request:
     draw : Draw
     diagonal : {"auto", True, False}
     orientation : {"canonical", "both"}
-    weights : bool
-        Whether outcomes are weighed too.
+    weights, outcomes : bool
+        Whether outcomes are weighed, and read one by one, too.
+    measured_diagonal : bool
+        Whether entries of a row with itself are evaluated.
+    own_entries, own_shots : int
+        Entries of rows with themselves that are evaluated beside those asked for, and their shots in all.
     """
 
     program: Program
@@ -51,13 +55,22 @@ class Request:
     diagonal: Diagonal = "auto"
     orientation: Orientation = "canonical"
     weights: bool = False
+    outcomes: bool = False
+    measured_diagonal: bool = False
+    own_entries: int = 0
+    own_shots: int = 0
+
+    @property
+    def num_rows(self) -> int:
+        """Distinct rows."""
+        return len(self.a.keys) + (0 if self.b is None else len(self.b.keys))
 
     @property
     def num_states(self) -> int:
         """Distinct rows to simulate; states that are there already cost nothing."""
         sides = [self.a] if self.b is None else [self.a, self.b]
         rows = sum(len(s.keys) for s in sides if s.data is None)
-        return rows if self.num_pairs is None else min(rows, 2 * self.num_pairs)
+        return rows if self.num_pairs is None or self.own_entries else min(rows, 2 * self.num_pairs)
 
     @property
     def entries(self) -> int:
@@ -66,10 +79,11 @@ class Request:
         if isinstance(self.program, ExpectationProgram):
             return n * len(self.program.terms)
         if self.num_pairs is not None:
-            return self.num_pairs
+            return self.num_pairs + self.own_entries
         if self.b is not None:
-            return n * len(self.b.keys)
-        return n * (n - 1) // 2 + (n if self.diagonal is True and self.draw.shots is not None else 0)
+            return n * len(self.b.keys) + self.own_entries
+        measured = self.measured_diagonal or (self.diagonal is True and self.draw.shots is not None)
+        return n * (n - 1) // 2 + (n if measured else self.own_entries)
 
     @property
     def shots(self) -> int:
@@ -80,18 +94,20 @@ class Request:
             labels = {label for terms in self.program.terms for label, _ in terms if set(label) != {"I"}}
             return len(self.a.keys) * len(labels) * self.draw.shots
         if self.num_pairs is not None:
-            return int(np.broadcast_to(self.draw.total_shots, self.num_pairs).sum())
+            return int(np.broadcast_to(self.draw.total_shots, self.num_pairs).sum()) + self.own_shots
         return int(self.entries * self.draw.total_shots)
 
     @property
     def weighed_pairs(self) -> int:
-        """Pairs whose outcomes are weighed."""
-        if not self.weights:
+        """Pairs whose outcomes are weighed or read."""
+        if not self.weights and not self.outcomes:
             return 0
         n = len(self.a.keys)
         if self.num_pairs is not None:
             return self.num_pairs
-        return n * (n - 1) // 2 if self.b is None else n * len(self.b.keys)
+        if self.b is not None:
+            return n * len(self.b.keys)
+        return n * (n - 1) // 2 + (n if self.measured_diagonal else 0)
 
     @property
     def num_weighed(self) -> int:
@@ -99,12 +115,9 @@ class Request:
         return self.weighed_pairs * (2 if self.orientation == "both" else 1)
 
     @property
-    def weights_shape(self) -> tuple[int, ...]:
-        """Of the weights over distinct rows, or over pairs."""
-        classes = self.program.num_patches + 1 if isinstance(self.program, OverlapProgram) else 0
-        if self.num_pairs is not None:
-            return self.num_pairs, classes
-        return len(self.a.keys), len((self.b or self.a).keys), classes
+    def num_classes(self) -> int:
+        """Weights that an outcome can have."""
+        return self.program.num_patches + 1 if isinstance(self.program, OverlapProgram) else 0
 
     @property
     def result_bytes(self) -> int:
@@ -118,8 +131,13 @@ class Request:
             per_entry += _SAMPLED_EXTRA + (8 if self.draw.num_values == 2 else 0)
         entry = 8 * self.draw.num_values  # while distinct rows are filled in
         if self.weights:
-            per_entry += 8 * self.weights_shape[-1]
-            entry += 8 * self.weights_shape[-1]
+            per_entry += 8 * self.num_classes
+            entry += 8 * self.num_classes
+        if self.outcomes:
+            n = self.program.num_qubits
+            each = 8 << n if self.draw.shots is None else int(self.draw.total_shots) * -(-n // 8)
+            per_entry += each
+            entry += each
         index = self.weighed_pairs * _PAIR_INDEX
         if self.num_pairs is not None:
             return self.num_pairs * (per_entry + 32) + index

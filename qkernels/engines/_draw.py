@@ -1,4 +1,4 @@
-"""How the entries of a noiseless engine are sampled."""
+"""How entries are sampled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Draw:
         array.
     seed : int
     both : bool
-        Two independent draws per pair, one for each orientation, at half the shots.
+        Two values per pair, one for each orientation; where sampled, independent draws at half the shots.
     repetition : int
         Names an independent series of draws for the same pairs.
     """
@@ -39,9 +39,14 @@ class Draw:
     repetition: int = 0
 
     @classmethod
-    def of(cls, shots: Shots | None, seed: int, orientation: Orientation, repetition: int = 0) -> Draw:
-        """The draw of an engine's settings; all exact draws are equal, whatever the seed."""
-        return cls() if shots is None else cls(shots, seed, orientation == "both", repetition)
+    def of(
+        cls, shots: Shots | None, seed: int, orientation: Orientation, repetition: int = 0, *, directed: bool = False
+    ) -> Draw:
+        """The draw of an engine's settings; exact draws do not depend on the seed, nor, unless `directed`, on
+        the orientation.
+        """
+        both = orientation == "both"
+        return cls(both=both and directed) if shots is None else cls(shots, seed, both, repetition)
 
     @property
     def num_values(self) -> int:
@@ -60,16 +65,27 @@ class Draw:
         """Shots behind one entry."""
         return self.num_values * self.shots_per_value
 
+    def at_engine(self, shots: int | None) -> Draw:
+        """The draw with the engine's shots for every pair."""
+        return self if shots is None else replace(self, shots=shots)
+
     def at(self, pairs: NDArray[np.intp]) -> Draw:
         """The draw of some of the pairs."""
         return replace(self, shots=self.shots[pairs]) if isinstance(self.shots, np.ndarray) else self
 
     def __call__(self, p: Values, a: Keys, b: Keys) -> Values:
-        """Entries for probabilities p and row keys a, b; shape (2, …) for both orientations."""
+        """Entries for probabilities p and row keys a, b; shape (2, …) for both orientations.
+
+        Where the orientations have different probabilities, p has that shape already.
+        """
         np.clip(p, 0.0, 1.0, out=p)
         if self.shots is None:
             return p
-        drawn = [sample_frequencies(p, self._uniforms(a, b, name), self.shots_per_value) for name in self._directions]
+        directed = p.ndim > max(a.ndim, b.ndim) - 1
+        drawn = [
+            sample_frequencies(p[k] if directed else p, self._uniforms(a, b, name), self.shots_per_value)
+            for k, name in enumerate(self._directions)
+        ]
         return np.stack(drawn) if self.both else drawn[0]
 
     def weights(self, p: Values, zero: Values, a: Keys, b: Keys, direction: int = 0) -> Values:
@@ -108,6 +124,41 @@ class Draw:
             remaining = remaining - counts
         out[:, last] = remaining / shots
         return out
+
+    def outcomes(
+        self, p: Values, class_of: NDArray[np.intp], weights: Values, a: Keys, b: Keys, direction: int = 0
+    ) -> NDArray[np.int64]:
+        """Counts of single outcomes, given the relative frequencies of their classes.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n_pairs, n_outcomes)
+            Probabilities.
+        class_of : ndarray of shape (n_outcomes,), intp
+        weights : ndarray of shape (n_pairs, n_classes)
+            As `weights` returns them.
+        a, b : ndarray of shape (n_pairs, 2), uint64
+        direction : {0, 1}
+
+        Returns
+        -------
+        ndarray of shape (n_pairs, n_outcomes), int64
+            Multinomial within every class.
+        """
+        shots = np.broadcast_to(self.shots_per_value, len(p))
+        counts = np.zeros(p.shape, dtype=np.int64)
+        for w in range(weights.shape[1]):
+            members = np.flatnonzero(class_of == w)
+            remaining = np.rint(weights[:, w] * shots).astype(np.int64)
+            tail = np.cumsum(p[:, members[::-1]], axis=1)[:, ::-1]
+            for k, outcome in enumerate(members[:-1]):
+                share = np.divide(p[:, outcome], tail[:, k], out=np.zeros(len(p)), where=tail[:, k] > 0.0)
+                u = self._uniforms(a, b, f"{self._directions[direction]},outcome={outcome}")
+                counts[:, outcome] = sample_counts(share, u, remaining)
+                remaining = remaining - counts[:, outcome]
+            if len(members):
+                counts[:, members[-1]] = remaining
+        return counts
 
     @property
     def _directions(self) -> tuple[str, ...]:

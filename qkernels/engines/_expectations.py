@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 
 from qkernels.programs import ExpectationProgram, sample_frequencies, single_uniforms, wilson_stderr
 
-__all__ = ["combine", "pauli_labels", "sample_paulis"]
+__all__ = ["coefficients", "combine", "pauli_labels", "sample_paulis"]
 
 Values = NDArray[np.float64]
 
@@ -62,14 +62,19 @@ def combine(program: ExpectationProgram, paulis: Values, variances: Values | Non
     -------
     ndarray of shape (1 or 2, n_rows, n_observables)
     """
+    matrix = coefficients(program)
+    values = np.ascontiguousarray((matrix @ paulis.T).T)
+    if variances is None:
+        return values[None]
+    return np.stack([values, np.sqrt((matrix.power(2) @ variances.T).T)])
+
+
+def coefficients(program: ExpectationProgram) -> csr_array:
+    """The observables as sums of Pauli strings, shape (n_observables, n_labels) in the order of `pauli_labels`."""
     position = {label: k for k, label in enumerate(pauli_labels(program))}
     rows, columns, entries = zip(
         *((k, position[label], c) for k, observable in enumerate(program.terms) for label, c in observable),
         strict=True,
     )
     # Sparse: thousands of strings with one term each would make a dense matrix of their square.
-    coefficients = coo_array((entries, (rows, columns)), shape=(len(program.terms), len(position))).tocsr()
-    values = np.ascontiguousarray((coefficients @ paulis.T).T)
-    if variances is None:
-        return values[None]
-    return np.stack([values, np.sqrt((coefficients.power(2) @ variances.T).T)])
+    return csr_array((entries, (rows, columns)), shape=(len(program.terms), len(position)))

@@ -13,8 +13,13 @@ from qkernels.circuits import DIAGONAL_PARITIES, FlatOp
 from qkernels.engines._fusion_cost import total_cost
 from qkernels.engines._items import Item, Node, Wide, is_range
 from qkernels.engines._phase_run import PhaseRun
+from qkernels.engines._shared import SharedOp
 
 __all__ = ["needed_gates", "schedule", "without_trailing_constants"]
+
+_FIXED, _SHARED, _PER_ROW = range(3)
+"""What a gate or block depends on: nothing, trainable parameters, data. Gates of the last two are never fused with each
+other: the matrix of a block of parameters serves all rows, and what stands before it does not change in training."""
 
 RunMode = Literal["full", "diagonal", "none"]
 
@@ -22,13 +27,15 @@ _SEARCH_BACK = 32
 """Groups looked at for a gate to join; bounds the scheduling of long circuits."""
 
 
-def schedule(ops: Sequence[FlatOp], num_qubits: int) -> list[Item]:
+def schedule(ops: Sequence[FlatOp], num_qubits: int, *, runs: bool = True) -> list[Item]:
     """Cheapest schedule found for the gates of a circuit.
 
     Parameters
     ----------
     ops : sequence of FlatOp
     num_qubits : int
+    runs : bool
+        Whether diagonal matrices are phases, as those of unitary gates are; else all are channels over pairs of bits.
 
     Returns
     -------
@@ -37,14 +44,14 @@ def schedule(ops: Sequence[FlatOp], num_qubits: int) -> list[Item]:
     """
     ops = [op for op in ops if not op.is_directive]
     best: tuple[float, list[Item]] | None = None
-    modes: tuple[RunMode, ...] = ("full", "diagonal", "none")
+    modes: tuple[RunMode, ...] = ("full", "diagonal", "none") if runs else ("none",)
     for mode in modes:
         items = _extract_runs(ops, num_qubits, mode)
         if mode != "none" and not any(isinstance(i, Wide) for i in items):
             continue
         for local in (True, False):
             pairs = _fuse_pairs(items, num_qubits, local)
-            for const_width, sample_width in _widths(num_qubits):
+            for const_width, sample_width in _widths(num_qubits) if runs else _channel_widths(num_qubits):
                 candidate = _fuse(pairs, const_width, sample_width, local)
                 cost = total_cost(candidate, num_qubits)
                 if best is None or cost < best[0]:
@@ -61,6 +68,11 @@ def _widths(num_qubits: int) -> list[tuple[int, int]]:
     return list(itertools.product((3, 4, 5), sample))
 
 
+def _channel_widths(num_bits: int) -> list[tuple[int, int]]:
+    """The same over pairs of bits, where blocks are channels on one or two qubits."""
+    return [(4, 2), (4, 4)] if num_bits >= 8 else [(4, 2)]
+
+
 def needed_gates(ops: Sequence[FlatOp], num_qubits: int) -> list[FlatOp]:
     """The gates that have to be evaluated for overlaps: constant gates at the end cancel in U(y)†U(x).
 
@@ -73,7 +85,7 @@ def needed_gates(ops: Sequence[FlatOp], num_qubits: int) -> list[FlatOp]:
     run = PhaseRun(num_qubits)
     for op in reversed(last):
         run.add(op)
-    return kept if run.depends_on_data and run.is_diagonal else fewest
+    return kept if run.per_row and run.is_diagonal else fewest
 
 
 def without_trailing_constants(
@@ -135,24 +147,31 @@ def _fuse_pairs(items: Sequence[FlatOp | Wide], num_qubits: int, local: bool) ->
 
 
 class _Group:
-    __slots__ = ("constant", "fence", "parts", "qubits")
+    __slots__ = ("fence", "kind", "parts", "qubits")
 
     def __init__(self, item: FlatOp | Node | Wide) -> None:
         self.fence = isinstance(item, Wide)
         self.parts = [item]
         self.qubits = set(item.qubits)
-        self.constant = not self.fence and _is_constant(item)
+        self.kind = _kind(item)
 
     def close(self) -> Item:
         if isinstance(self.parts[0], Wide):
             return self.parts[0]
         if len(self.parts) == 1 and isinstance(self.parts[0], Node):
             return self.parts[0]
-        return Node(tuple(sorted(self.qubits)), tuple(p for p in self.parts if not isinstance(p, Wide)), self.constant)
+        parts = tuple(p for p in self.parts if not isinstance(p, Wide))
+        return Node(tuple(sorted(self.qubits)), parts, self.kind != _PER_ROW)
 
 
-def _is_constant(item: FlatOp | Node | Wide) -> bool:
-    return not isinstance(item, Wide) and (item.constant if isinstance(item, Node) else item.is_constant)
+def _kind(item: FlatOp | Node | Wide) -> int:
+    if isinstance(item, Wide):
+        return _PER_ROW
+    if isinstance(item, Node):
+        return max(_kind(part) for part in item.parts)
+    if isinstance(item, SharedOp):
+        return _SHARED
+    return _FIXED if item.is_constant else _PER_ROW
 
 
 def _fuse(items: Sequence[FlatOp | Node | Wide], const_width: int, sample_width: int, local: bool) -> list[Item]:
@@ -173,7 +192,7 @@ def _fuse(items: Sequence[FlatOp | Node | Wide], const_width: int, sample_width:
             group = groups[place]
             group.parts.append(item)
             group.qubits |= set(item.qubits)
-            group.constant = group.constant and _is_constant(item)
+            group.kind = max(group.kind, _kind(item))
         for q in item.qubits:
             last[q] = place
     return [group.close() for group in groups]
@@ -191,12 +210,13 @@ def _place(
         return None
     best: tuple[int, int] | None = None
     place = None
+    kind = _kind(item)
     for g in range(max(floor, len(groups) - _SEARCH_BACK), len(groups)):
         group = groups[g]
-        if group.fence:
+        if group.fence or {group.kind, kind} == {_SHARED, _PER_ROW}:
             continue
         union = group.qubits | set(item.qubits)
-        limit = const_width if group.constant and _is_constant(item) else sample_width
+        limit = sample_width if max(group.kind, kind) == _PER_ROW else const_width
         if local and not is_range(union) and group.qubits.isdisjoint(item.qubits):
             continue
         if len(union) <= limit:

@@ -67,7 +67,7 @@ def total_cost(items: Sequence[Item], num_qubits: int) -> float:
 def _wide_cost(wide: Wide, num_qubits: int, again: bool) -> float:
     reals = 2.0 ** (num_qubits + 1)
     gather = 0.0 if wide.run.is_diagonal else _MOVE_NS
-    if again:
+    if again or not wide.run.per_row:
         return reals * (_AGAIN_NS + gather)
     phase = _PHASE_NS if crosses_every_split(list(wide.run.terms), num_qubits) else _OUTER_NS
     return reals * (phase + _TERM_NS * math.sqrt(len(wide.run.terms)) + gather) + 4e3

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from qkernels.circuits import FlatOp
 from qkernels.engines._phase_run import PhaseRun
+from qkernels.engines._shared import SharedOp
+from qkernels.engines._transfer import is_transfer
 
 __all__ = ["Item", "Node", "Wide", "choose_split", "crosses_every_split", "is_range", "is_real_block"]
 
@@ -25,12 +29,17 @@ class Node:
     parts : tuple of FlatOp or Node
         In the order of application.
     constant : bool
-        Whether the matrix is the same for all samples.
+        Whether the matrix is the same for all samples of a call.
     """
 
     qubits: tuple[int, ...]
     parts: tuple[FlatOp | Node, ...]
     constant: bool
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the matrix is the same for all calls, too: no gate depends on theta."""
+        return self.constant and not any(isinstance(op, SharedOp) for op in self.leaves())
 
     def leaves(self) -> Iterator[FlatOp]:
         """All gates, in the order of application."""
@@ -59,7 +68,13 @@ def is_range(qubits: Collection[int]) -> bool:
 
 def is_real_block(node: Node) -> bool:
     """Whether a block has only gates with real matrices."""
-    return all(op.name in _REAL_GATES if op.matrix is None else not op.matrix.imag.any() for op in node.leaves())
+    return all(_is_real(op) for op in node.leaves())
+
+
+def _is_real(op: FlatOp) -> bool:
+    if op.matrix is None:
+        return op.name in _REAL_GATES or is_transfer(op.name)
+    return not (np.iscomplexobj(op.matrix) and op.matrix.imag.any())
 
 
 def crosses_every_split(masks: Sequence[int], num_bits: int) -> bool:

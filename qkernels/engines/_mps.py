@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkernels.engines._exact import ExactEngine
 from qkernels.engines._memory import MemoryLimit
 from qkernels.engines._mps_compile import CompiledMPS, compile_mps
 from qkernels.engines._mps_contract import block_overlaps, pair_overlaps, pauli_expectations, select, sweep_rows
 from qkernels.engines._mps_evolve import evolve_tile
 from qkernels.engines._parallel import num_workers, run_tasks
-from qkernels.programs import Program
+from qkernels.engines._simulation import SimulationEngine
+from qkernels.programs import ExpectationProgram, Program
 
 __all__ = ["MPSEngine"]
 
@@ -39,7 +39,7 @@ class States:
     count: int
 
 
-class MPSEngine(ExactEngine):
+class MPSEngine(SimulationEngine):
     """Exact matrix-product states for circuits of nearest-neighbour gates on a line of qubits.
 
     The states of N samples are one array (N, left, 2, right) for each qubit. Bond dimensions follow from the circuit:
@@ -170,7 +170,7 @@ class MPSEngine(ExactEngine):
     def _pair_values(self, a: States, i: NDArray[np.intp], b: States, j: NDArray[np.intp]) -> NDArray[np.float64]:
         return pair_overlaps(a.sites, i, b.sites, j)
 
-    def _pauli_values(self, states: States, labels: list[str]) -> NDArray[np.float64]:
+    def _pauli_values(self, program: ExpectationProgram, states: States, labels: list[str]) -> NDArray[np.float64]:
         return pauli_expectations(states.sites, states.count, labels)
 
     def _least_bytes(self, program: Program) -> int:

@@ -41,10 +41,10 @@ def check_options(
     if isinstance(need, str):
         raise InvalidParameterError(f"need must be a set of names such as {{{need!r}}}, got the string {need!r}.")
     if unknown := sorted(set(need) - set(available)):
-        where = "Outcome weights come from StatevectorEngine. " if "weights" in unknown else ""
+        where = "Outcome weights come from StatevectorEngine and noisy engines. " if "weights" in unknown else ""
         raise InvalidParameterError(
             f"need={unknown} is not available from {owner}, which gives {sorted(available)}. {where}Measured bits come "
-            "from engines that run circuits."
+            "from noisy engines (DensityMatrixEngine, AerEngine)."
         )
     if orientation not in ("canonical", "both"):
         raise InvalidParameterError(f"orientation must be 'canonical' or 'both', got {orientation!r}.")

@@ -14,7 +14,7 @@ import joblib
 from joblib.parallel import ParallelBackendBase, get_active_backend
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["num_workers", "run_tasks", "shares_memory"]
+__all__ = ["blas_cap", "num_workers", "run_tasks", "shares_memory"]
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def _num_cores() -> int:
 
 
 class _BlasCap:
-    """One BLAS thread while our tiles run.
+    """One BLAS thread while our tiles run, or a training with its tiny linear algebra.
 
     The limit is a setting of the process. Overlapping limits of several threads would restore each other's value, so
     only the thread that comes first sets it, and the same thread takes it back; tiles of other threads that still run

@@ -18,6 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qkernels.engines._blockwise import ranges
+from qkernels.engines._parallel import run_tasks
 from qkernels.engines._phase_run import signs
 
 __all__ = ["PauliTable"]
@@ -27,6 +29,9 @@ Values = NDArray[np.float64]
 _HIGH_BITS = 8
 """Bits summed by the matrix product; the few sums that are left over the other bits are cheap, and no sign matrix has
 more than 2^8 columns."""
+
+_TILE_BYTES = 1 << 20
+"""States whose strings one thread evaluates together: a copy and the products stay in its cache."""
 
 _LABELS_AT_ONCE = 64
 """Strings of one product, so that its work space stays below an eighth of the states'."""
@@ -126,6 +131,63 @@ class PauliTable:
                 partial = (part.low[:, None] @ partial.reshape(*part.low.shape, -1))[:, 0]
             out[part.columns] = partial
         return out.T
+
+    def by_tiles(self, planes: NDArray[np.floating[Any]]) -> Values:
+        """Expectation values of any number of states, tile by tile on threads; shape (n_samples, n_labels)."""
+        rows = max(1, _TILE_BYTES // (16 * planes.shape[2]))
+        if rows >= planes.shape[1]:
+            return self(planes)
+        return np.concatenate(list(run_tasks(self, [(planes[:, part],) for part in ranges(planes.shape[1], rows)])))
+
+    def cotangents(self, planes: NDArray[np.floating[Any]], weights: NDArray[np.floating[Any]]) -> Values:
+        """Σ_k w_k P_k|ψ⟩ for a few states: the cotangents λ of Σ_k w_k⟨ψ|P_k|ψ⟩, with the derivative 2 Re⟨λ|∂ψ⟩.
+
+        Parameters
+        ----------
+        planes : ndarray of shape (2 or 1, n_samples, 2**num_qubits)
+            Real and imaginary parts.
+        weights : ndarray of shape (n_samples, n_labels), float64
+
+        Returns
+        -------
+        ndarray of the shape of `planes`, float64
+            Of real states only the real part, as imaginary ones have no part in the derivative of a real state.
+        """
+        states = [np.ascontiguousarray(plane.T, dtype=np.float64) for plane in planes]
+        out = [np.zeros_like(state) for state in states]
+        sums: dict[tuple[int, str], Values] = {}
+        for part in self._parts:
+            if len(states) == 1 and part.of == "im":
+                continue
+            spread = weights[:, part.columns].T
+            if part.low.shape[1] > 1:  # (strings, low, samples)
+                spread = part.low[:, :, None] * spread[:, None]
+            found = part.high.T @ spread.reshape(len(spread), -1)
+            key = part.flip, part.of
+            sums[key] = sums[key] + found if key in sums else found
+        for (flip, of), found in sums.items():
+            _add_products(states, out, flip, of, found.reshape(-1, weights.shape[0]))
+        return np.stack([plane.T for plane in out])
+
+
+def _add_products(states: list[Values], out: list[Values], flip: int, of: str, factors: Values) -> None:
+    """Add the derivatives of Σ factors · c by conj(ψ), with the c of `_products`."""
+    if not flip:
+        for plane, state in zip(out, states, strict=True):
+            plane += factors * state
+        return
+    halves, targets = [_halves(state, flip) for state in states], [_halves(plane, flip) for plane in out]
+    half = 0.5 * factors.reshape(halves[0][0].shape)
+    if of == "re":
+        for (lower, upper), (to_lower, to_upper) in zip(halves, targets, strict=True):
+            to_lower[...] += half * upper
+            to_upper[...] += half * lower
+        return
+    (re, im), (to_re, to_im) = halves, targets
+    to_re[1][...] += half * im[0]
+    to_im[0][...] += half * re[1]
+    to_im[1][...] -= half * re[0]
+    to_re[0][...] -= half * im[1]
 
 
 def _products(states: list[Values], part: _Part, space: Values) -> Values:

@@ -47,6 +47,8 @@ class PhaseRun:
     masks : list of int
         Output bit q is the parity of the input bits in ``masks[q]``, xor ``flips[q]``.
     flips : list of int
+    per_row : bool
+        Whether phases differ from sample to sample of a call.
     """
 
     def __init__(self, num_qubits: int) -> None:
@@ -54,6 +56,7 @@ class PhaseRun:
         self.terms: dict[int, Weight] = {}
         self.masks = [1 << q for q in range(num_qubits)]
         self.flips = [0] * num_qubits
+        self.per_row = False
 
     @staticmethod
     def accepts(op: FlatOp) -> bool:
@@ -80,6 +83,7 @@ class PhaseRun:
     def add(self, op: FlatOp) -> None:
         """Append an accepted op."""
         q = op.qubits
+        self.per_row = self.per_row or not op.is_constant
         if op.name == "x":
             self.flips[q[0]] ^= 1
         elif op.name == "y":  # Y = i X Z

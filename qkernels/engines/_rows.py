@@ -14,8 +14,13 @@ from qkernels.programs import Program, row_keys
 __all__ = ["as_scalars", "bind_rows", "check_pairs", "equal_rows", "theta_digest"]
 
 
-def bind_rows(program: Program, X: ArrayLike, theta: ArrayLike | None, name: str, engine: str) -> Prepared:
-    """Rows of X as distinct bound angles with their content keys; no states yet."""
+def bind_rows(
+    program: Program, X: ArrayLike, theta: ArrayLike | None, name: str, engine: str, *, by_key: bool = False
+) -> Prepared:
+    """Rows of X as distinct bound angles with their content keys; no states yet.
+
+    `by_key` puts the distinct rows in the order of their keys: of two rows, the first one is then prepared.
+    """
     angles = program.bind_angles(X, theta, name)
     if len(angles) == 0:
         raise InvalidDataError(f"{name} has 0 sample(s); at least 1 is needed.")
@@ -24,8 +29,8 @@ def bind_rows(program: Program, X: ArrayLike, theta: ArrayLike | None, name: str
     keys = row_keys(angles, program.key)
     _, first, inverse = np.unique(as_scalars(keys), return_index=True, return_inverse=True)
     distinct: NDArray[np.intp] | None = None
-    if len(first) < len(keys):
-        order = np.argsort(first)  # distinct rows in the order of their first appearance
+    if by_key or len(first) < len(keys):
+        order = np.lexsort(keys[first].T[::-1]) if by_key else np.argsort(first)  # else in order of first appearance
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         first, distinct = first[order], rank[inverse]

@@ -4,7 +4,8 @@
 matrix once per worker. Workers therefore also look into a private directory of their parent process for matrices that
 a sibling has finished. The main process never reads or writes it, and removes it when it exits.
 
-Two workers that ask for one matrix at the same moment may both evaluate it; whichever finishes last wins.
+A worker that asks for a matrix which a sibling is evaluating waits for it (a file lock per matrix, which the system
+releases when its holder dies).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,11 +63,33 @@ def share(key: str, compute: Callable[[], NDArray[np.float64]]) -> NDArray[np.fl
     if directory is None:
         return compute()
     path = directory / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
+    with ExitStack() as held:
+        # Where files cannot be locked, siblings may evaluate one matrix at the same time; whichever is last wins.
+        with suppress(OSError, NotImplementedError):
+            held.enter_context(_lock(path))
+        found = _load(path)
+        if found is None:
+            found = compute()
+            _leave(directory, path, found)
+        return found
+
+
+def _lock(path: Path) -> AbstractContextManager[object]:
+    from filelock import FileLock  # 20 ms that no main process needs
+
+    return FileLock(path.with_suffix(".lock"), poll_interval=0.01)
+
+
+def _load(path: Path) -> NDArray[np.float64] | None:
+    """A sibling's matrix; None where there is none or it cannot be read."""
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError):  # not there, or unreadable: compute it
-        pass
-    values = compute()
+    except (OSError, ValueError):
+        return None
+
+
+def _leave(directory: Path, path: Path, values: NDArray[np.float64]) -> None:
+    """Write the matrix for the siblings, within the bound of the cache."""
     try:
         used = sum(f.stat().st_size for f in directory.glob("*.npy"))
         if used + values.nbytes <= CACHE.max_bytes:
@@ -74,7 +98,6 @@ def share(key: str, compute: Callable[[], NDArray[np.float64]]) -> NDArray[np.fl
             os.replace(file.name, path)  # atomic: a sibling sees the whole file or none
     except OSError:  # disk full or directory gone: sharing is only an optimisation
         pass
-    return values
 
 
 def _remove_own() -> None:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qkernels._errors import InvalidParameterError
 from qkernels.engines._arrays import thread_workspace
+from qkernels.engines._base import Prepared
 from qkernels.engines._blockwise import Side, ranges
 from qkernels.engines._budget import Footprint, Request
 from qkernels.engines._cache import CACHE
-from qkernels.engines._compiled import CompiledAdjoint, CompiledCircuit, compile_statevector
-from qkernels.engines._exact import ExactEngine
+from qkernels.engines._compiled import CompiledAdjoint, CompiledCircuit, Gates, compile_statevector
+from qkernels.engines._exact_gradients import ExactGradients
+from qkernels.engines._expectations import combine, pauli_labels
 from qkernels.engines._memory import MemoryLimit
 from qkernels.engines._parallel import num_workers, run_tasks, shares_memory
 from qkernels.engines._pauli import PauliTable
 from qkernels.engines._weights import OutcomeClasses, PairList, tiles
-from qkernels.programs import OverlapProgram, Program
+from qkernels.programs import ExpectationProgram, OverlapProgram, Program
 
 __all__ = ["StatevectorEngine"]
 
 _TILE_BYTES, _SMALLEST_TILE_BYTES = 1 << 21, 1 << 18
 """States evolved together by one thread: small enough for the cache, large enough to hide call overheads."""
-
-_PAULI_TILE_BYTES = 1 << 20
-"""States whose Pauli strings one thread evaluates together: a copy and the products stay in its cache."""
 
 _TILES_PER_LIMIT = 32
 """A small memory limit makes smaller tiles: at most this part of it each."""
@@ -58,7 +58,7 @@ class States:
     order: tuple[int, ...]
 
 
-class StatevectorEngine(ExactEngine):
+class StatevectorEngine(ExactGradients):
     """Exact state vectors: N simulations and one blocked matrix product for N² overlaps.
 
     Parameters
@@ -98,6 +98,9 @@ class StatevectorEngine(ExactEngine):
     amplitudes (2^n for every pair and orientation) are taken in one request, one to three minutes on two cores: 2896
     rows on 10 qubits. Sampling adds about 3 µs for every weight of every pair.
 
+    *Gradients* (`vjp`, `expectations_and_vjp`) are exact, in double precision whatever `precision` is. Gates of
+    trainable parameters alone are evaluated once for all rows.
+
     *Shots.* A draw depends on (program, unordered pair of angle rows, shots, seed, repetition) and on nothing else, so
     a sampled Gram matrix is symmetric and `transform` repeats `fit_transform`.
 
@@ -115,7 +118,7 @@ class StatevectorEngine(ExactEngine):
     (2, 2, 3)
     """
 
-    _available: ClassVar[frozenset[str]] = frozenset({"diagonal", "orientations", "weights"})
+    _available: frozenset[str] = frozenset({"diagonal", "orientations", "weights"})
 
     def __init__(
         self,
@@ -167,20 +170,42 @@ class StatevectorEngine(ExactEngine):
     def _tile_bytes(self) -> int:
         return max(_SMALLEST_TILE_BYTES, min(_TILE_BYTES, self._limit // _TILES_PER_LIMIT))
 
-    def _evolve(self, compiled: CompiledCircuit, angles: NDArray[np.float64]) -> States:
+    def _evolve(self, compiled: CompiledCircuit, angles: NDArray[np.float64], shared: Gates | None = None) -> States:
+        """States of all rows of angles; `shared` are the gates that all rows share, where they are there already."""
         dim = 2**compiled.num_qubits
         states = np.empty((compiled.num_planes, len(angles), dim), dtype=self._dtype)
         rows = max(1, self._tile_bytes // (2 * dim * states.itemsize))
         if rows < len(angles):  # one tile needs no threads
             rows = min(rows, -(-len(angles) // num_workers()))
         tiles = [slice(i, min(i + rows, len(angles))) for i in range(0, len(angles), rows)]
-        shared = shares_memory()
-        tasks = [(angles[t], np, self._dtype, states[:, t] if shared else None) for t in tiles]
+        here = shares_memory()
+        gates = (shared or compiled.shared(angles)) if here else None  # known by identity, which a copy does not share
+        entered = self._entered(compiled, angles)
+        tasks = [
+            (
+                angles[t],
+                np,
+                self._dtype,
+                states[:, t] if here else None,
+                gates,
+                entered if entered is None else entered[t],
+            )
+            for t in tiles
+        ]
         for tile, result in zip(tiles, run_tasks(compiled, tasks), strict=True):
             if result is not None:
                 states[:, tile] = result
         states.setflags(write=False)  # cached, and shared by everything that asks for these rows
         return States(states, compiled.order)
+
+    def _entered(self, compiled: CompiledCircuit, angles: NDArray[np.float64]) -> NDArray[Any] | None:
+        """States before the first trainable gate, which training asks for again and again (cached)."""
+        nbytes = 16 * len(angles) << compiled.num_qubits
+        if not compiled.num_entering or nbytes > min(self._limit // 8, CACHE.max_bytes // 4):
+            return None
+        data = np.ascontiguousarray(angles[:, compiled.entering_slots])
+        digest = hashlib.blake2b(data.tobytes() + f"{data.shape}".encode(), digest_size=16).hexdigest()
+        return CACHE.compute(("entered", compiled.key, digest), lambda: compiled.enter(angles), lambda s: s.nbytes)
 
     def _block(self, a: States, rows: slice, b: States, columns: slice) -> NDArray[np.float64]:
         left, right = a.planes[:, rows], b.planes[:, columns]
@@ -237,7 +262,8 @@ class StatevectorEngine(ExactEngine):
 
         return CACHE.compute(("undoing", program.key), compile_both, lambda c: c[0].nbytes + c[1].nbytes)
 
-    def _weighing_bytes(self, program: Program) -> int:
+    def _weighing_bytes(self, request: Request) -> int:
+        program = request.program
         # a thread holds a third buffer of a tile and its probabilities; the outcomes are sorted once
         tile = max(self._tile_bytes, 16 << program.num_qubits)
         return num_workers() * tile + (8 << program.num_qubits)
@@ -273,10 +299,36 @@ class StatevectorEngine(ExactEngine):
             for (t,), found in zip(tasks, run_tasks(weights, tasks), strict=True):
                 yield part.where[t], found
 
-    def _pauli_values(self, states: States, labels: list[str]) -> NDArray[np.float64]:
-        planes = states.planes
-        rows = max(1, _PAULI_TILE_BYTES // (16 * planes.shape[2]))
-        tasks = [(planes[:, part],) for part in ranges(planes.shape[1], rows)]
+    def _pauli_values(self, program: ExpectationProgram, states: States, labels: list[str]) -> NDArray[np.float64]:
         order = states.order
         table = CACHE.compute(("paulis", tuple(labels), order), lambda: PauliTable(labels, order), lambda t: t.nbytes)
-        return np.concatenate(list(run_tasks(table, tasks)))
+        return table.by_tiles(states.planes)
+
+    def _all_paulis(
+        self, program: ExpectationProgram, bound: Prepared, footprint: Footprint, labels: list[str]
+    ) -> NDArray[np.float64]:
+        if program.num_parameters and bound.data is None and footprint.fits_whole:
+            # in training no theta comes twice: the cache is for states that may be asked for again
+            return self._pauli_values(program, self._evolve(self._compiled(program), bound.angles), labels)
+        return super()._all_paulis(program, bound, footprint, labels)
+
+    def fresh_expectations(
+        self, program: ExpectationProgram, X: ArrayLike, *, theta: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        if self.shots is None and isinstance(program, ExpectationProgram):
+            angles, labels = program.bind_angles(X, theta), pauli_labels(program)
+            result = 16 * len(angles) * (len(labels) + len(program.terms))
+            sizes = self._state_bytes(program), self._work_bytes(program), self._limit
+            if len(angles) and Footprint(*sizes, result=result, num_states=len(angles)).fits_whole:
+                CACHE.count("expectations")
+                states = self._evolve(self._compiled(program), angles)
+                values: NDArray[np.float64] = combine(program, self._pauli_values(program, states, labels), None)[0]
+                return values
+        return super().fresh_expectations(program, X, theta=theta)
+
+    def _in_double(self) -> StatevectorEngine:
+        if self.precision == "double":
+            return self
+        engine = StatevectorEngine(memory_limit=self.memory_limit)
+        engine._alias = self._owner
+        return engine

@@ -22,7 +22,7 @@ from qkernels.engines._blocks import Matrices, block_matrix, real_if_possible
 from qkernels.engines._items import Node, choose_split, is_real_block
 from qkernels.engines._phase_run import CONSTANT, PhaseRun, Signature, signs
 
-__all__ = ["Block", "End", "Layout", "Move", "PhaseStep", "Step", "Tile"]
+__all__ = ["Block", "End", "Frame", "Layout", "Move", "PhaseStep", "Step", "Tile"]
 
 Layout = tuple[int, ...]
 """Qubits of the state index, most significant bit first."""
@@ -94,6 +94,13 @@ class Move(Step):
         by_position = sorted(range(len(runs)), key=lambda r: runs[r][0])
         self._shape = tuple(2 ** len(runs[r]) for r in by_position)
         self._axes = (0, *(1 + by_position.index(r) for r in range(len(runs))))
+        self._layouts = before, after
+
+    @property
+    def reversed(self) -> Move:
+        """Back to the layout before."""
+        before, after = self._layouts
+        return Move(after, before)
 
     def __call__(self, state: Array, tile: Tile) -> Array:
         xp = tile.xp
@@ -105,47 +112,35 @@ class Move(Step):
         return xp.reshape(moved, (state.shape[0], -1))
 
 
-class Block(Step):
-    """A fused block as a matrix product: one matrix for all samples, or one per sample built for the tile.
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the qubits of a block stand in the index of a state, and where a product leaves them.
 
-    Parameters
+    Attributes
     ----------
-    node : Node
-    before : layout
-        The block's qubits stand side by side in it.
+    left, right : int
+        Dimensions of the qubits before and behind those of the block.
     end : {"front", "back", "middle"}
-        Where the product leaves them.
     """
 
-    def __init__(self, node: Node, before: Layout, end: End) -> None:
-        self._node = node
-        self._qubits = [q for q in before if q in node.qubits]
-        self.constant = node.constant
-        first = before.index(self._qubits[0])
-        self._left = 2**first
-        self._right = 2 ** (len(before) - first - len(self._qubits))
-        self._end = end
-        self._real = is_real_block(node)
-        self._matrix = None
-        if node.constant:
-            self._matrix = real_if_possible(block_matrix(node, self._qubits, {}))[0]
-            self._real = not np.iscomplexobj(self._matrix)
-        self.keeps_real = self._real
+    left: int
+    right: int
+    end: End
 
     @property
-    def nbytes(self) -> int:
-        return 0 if self._matrix is None else int(self._matrix.nbytes)
+    def reversed(self) -> Frame:
+        """From the layout behind the product to the one before it."""
+        if self.end == "front" and self.right == 1:
+            return Frame(1, self.left, "back")
+        if self.end == "back" and self.left == 1:
+            return Frame(self.right, 1, "front")
+        return self
 
-    def __call__(self, state: Array, tile: Tile) -> Array:
+    def apply(self, state: Array, matrix: Array, tile: Tile) -> Array:
+        """The product, shape (samples, 2^n); `matrix` has one for each sample, or is one for all."""
         xp, samples = tile.xp, state.shape[0]
-        if self._matrix is not None:
-            matrix = tile.array(self._matrix)
-        else:
-            blocks = block_matrix(self._node, self._qubits, tile.gates)
-            blocks = blocks[0] if len(blocks) == 1 else blocks  # one row of angles for all states
-            matrix = tile.array(blocks.real if self._real else blocks)
-        dim, left, right = matrix.shape[-1], self._left, self._right
-        if self._end == "middle" or (self._end == "front" and left == 1):
+        dim, left, right = matrix.shape[-1], self.left, self.right
+        if self.end == "middle" or (self.end == "front" and left == 1):
             if matrix.ndim == 3 and left > 1:
                 matrix = matrix[:, None, ...]
             pair = self._real_columns(state, matrix, tile)
@@ -155,10 +150,10 @@ class Block(Step):
                 product = xp.reshape(product, (product.shape[0], -1)).view(state.dtype)
         elif right == 1:
             rows = xp.reshape(state, (samples, left, dim))
-            if self._end == "back" and matrix.ndim == 2:
+            if self.end == "back" and matrix.ndim == 2:
                 product = tile.matmul(xp.reshape(state, (-1, dim)), xp.matrix_transpose(matrix))
                 return xp.reshape(product, (samples, -1))
-            if self._end == "back":
+            if self.end == "back":
                 product = tile.matmul(rows, xp.matrix_transpose(matrix))
             else:
                 product = tile.matmul(matrix, xp.matrix_transpose(rows))
@@ -175,6 +170,56 @@ class Block(Step):
         return state
 
 
+class Block(Step):
+    """A fused block as a matrix product: one matrix for all samples, or one per sample built for the tile.
+
+    Parameters
+    ----------
+    node : Node
+    before : layout
+        The block's qubits stand side by side in it.
+    end : {"front", "back", "middle"}
+        Where the product leaves them.
+
+    Attributes
+    ----------
+    node : Node
+    qubits : list of int
+        Most significant first.
+    frame : Frame
+    """
+
+    def __init__(self, node: Node, before: Layout, end: End) -> None:
+        self.node = node
+        self.qubits = [q for q in before if q in node.qubits]
+        self.constant = node.fixed
+        first = before.index(self.qubits[0])
+        self.frame = Frame(2**first, 2 ** (len(before) - first - len(self.qubits)), end)
+        self._real = is_real_block(node)
+        self._matrix = None
+        if node.fixed:
+            self._matrix = real_if_possible(block_matrix(node, self.qubits, {}))[0]
+            self._real = not np.iscomplexobj(self._matrix)
+        self.keeps_real = self._real
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self._matrix is None else int(self._matrix.nbytes)
+
+    def __call__(self, state: Array, tile: Tile) -> Array:
+        return self.frame.apply(state, tile.array(self.matrix(tile.gates)), tile)
+
+    def matrix(self, gates: dict[int, Matrices], *, keep: bool = False) -> NDArray[Any]:
+        """Its matrix, or one for each row of angles; with `keep`, those of its parts are added to `gates`."""
+        if self._matrix is not None:
+            return np.asarray(self._matrix)
+        if id(self) in gates:
+            return gates[id(self)]
+        blocks = block_matrix(self.node, self.qubits, gates, keep=keep)
+        blocks = blocks[0] if len(blocks) == 1 else blocks  # one row of angles for all states
+        return blocks.real if self._real else blocks
+
+
 class PhaseStep(Step):
     """A wide run: phases of all basis states, sine and cosine, one rotation, and at the end a bit permutation.
 
@@ -185,6 +230,7 @@ class PhaseStep(Step):
 
     def __init__(self, run: PhaseRun, layout: Layout, shared: int | None = None) -> None:
         self._shared = shared
+        self._per_row = run.per_row
         n = len(layout)
         bit = {q: n - 1 - i for i, q in enumerate(layout)}
         terms = {_remap(mask, bit): weight for mask, weight in run.terms.items()}
@@ -198,7 +244,7 @@ class PhaseStep(Step):
             row, column = highs.index(mask >> low), lows.index(mask & ((1 << low) - 1))
             for slot, value in weight.items():
                 weights[slots.index(slot) if slot != CONSTANT else -1, row, column] += value
-        self._slots = np.asarray(slots, dtype=np.intp)
+        self.slots = np.asarray(slots, dtype=np.intp)
         z_high, z_low = signs(highs, n - low), signs(lows, low)
         self._num_lows = len(lows)
         if self._crossing:
@@ -214,16 +260,16 @@ class PhaseStep(Step):
             inverse = np.argsort(run.output_index())  # out[b] = in[inverse[b]], in Qiskit's bit order
             to_standard = _basis_states(bit, n)  # position in this layout → basis state
             self._gather = np.argsort(to_standard)[inverse[to_standard]]
+            self._scatter = np.argsort(self._gather)
 
     @property
     def nbytes(self) -> int:
         gather = 0 if self._gather is None else self._gather.nbytes
-        return int(self._weights.nbytes + self._z_high.nbytes + self._z_low.nbytes + gather)
+        return int(self._weights.nbytes + self._z_high.nbytes + self._z_low.nbytes + 2 * gather)
 
     def __call__(self, state: Array, tile: Tile) -> Array:
         xp = tile.xp
-        columns = np.concatenate([tile.angles[:, self._slots], np.ones((len(tile.angles), 1))], axis=1)
-        angles = tile.array(columns)
+        angles = self._angles(tile)
         n = max(angles.shape[0], state.shape[0])
         if tile.workspace is None:
             cosine, sine = self._factors(angles, tile)
@@ -252,6 +298,60 @@ class PhaseStep(Step):
             return out
         gathered = tile.workspace.take(out.shape, out.dtype)
         return np.take(out, self._gather, axis=1, out=gathered, mode="clip")  # "raise" would buffer the output
+
+    def back(self, states: NDArray[Any], tile: Tile) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Undo the run on states and on their cotangents (NumPy only).
+
+        Parameters
+        ----------
+        states : ndarray of shape (2 * n_samples, 2^n), complex128
+            The states behind the run, then the cotangents λ of the same samples.
+        tile : Tile
+
+        Returns
+        -------
+        states : ndarray of the same shape
+            Before the run.
+        slopes : ndarray of shape (n_samples, n_slots), float64
+            2 Re⟨λ|∂ψ⟩ with respect to the angles in `slots`.
+        """
+        workspace, n = tile.workspace, len(states) // 2
+        if workspace is None:
+            raise ValueError("gradients are evaluated by NumPy")
+        if self._gather is not None:
+            states = np.take(states, self._scatter, axis=1, out=workspace.take(states.shape, states.dtype), mode="clip")
+        cosine, sine = self._factors(self._angles(tile), tile)
+        factors = np.empty(cosine.shape, dtype=complex)
+        factors.real = cosine
+        np.negative(sine, out=factors.imag)
+        out = workspace.take((2, n, states.shape[1]), complex)
+        slopes = np.empty((n, len(self.slots)))
+        rows = max(1, _PHASE_CHUNK >> self._num_bits)
+        for start in range(0, n, rows):
+            part = slice(start, min(start + rows, n))
+            own = factors if len(factors) == 1 else factors[part]
+            psi, cotangent = states[part], states[n + part.start : n + part.stop]
+            slopes[part] = self._weighed(cotangent.imag * psi.real - cotangent.real * psi.imag)
+            np.multiply(psi, own, out=out[0, part])
+            np.multiply(cotangent, own, out=out[1, part])
+        return out.reshape(2 * n, -1), slopes
+
+    def _weighed(self, products: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Twice the sums over all basis states of products times what a unit of every angle adds to the phase."""
+        n = len(products)
+        if self._crossing:
+            sums = products.reshape(n, -1, self._z_low.shape[1]) @ self._z_low.T
+            sums = self._z_high.T @ sums
+            return np.asarray(2.0 * (sums.reshape(n, -1) @ self._weights[:-1].T))
+        halves = products.reshape(n, self._z_high.shape[1], self._z_low.shape[1])
+        found = halves.sum(axis=2) @ self._z_high[:-1].T
+        found += halves.sum(axis=1) @ self._z_low[:-1].T
+        return np.asarray(2.0 * found)
+
+    def _angles(self, tile: Tile) -> Array:
+        """The angles of the run and a 1 for its constant phases; one row where they are the same for all samples."""
+        rows = tile.angles if self._per_row else tile.angles[:1]
+        return tile.array(np.concatenate([rows[:, self.slots], np.ones((len(rows), 1))], axis=1))
 
     def forget_unless_repeated(self, wide: Sequence[tuple[Signature, Layout]]) -> None:
         """Share factors only with a step of the same phases in the same layout."""

@@ -13,7 +13,7 @@ from qkernels.engines._base import Prepared
 from qkernels.engines._budget import Request
 from qkernels.programs import OverlapProgram, is_canonical
 
-__all__ = ["MOST_AMPLITUDES", "OutcomeClasses", "PairList", "tiles", "too_many_circuits", "weigh"]
+__all__ = ["MOST_AMPLITUDES", "OutcomeClasses", "PairList", "gather", "tiles", "too_many_circuits", "weigh"]
 
 MOST_AMPLITUDES = 1 << 32
 """Amplitudes (2^n for every pair and orientation) weighed in one request. An entry of a kernel matrix is a product of
@@ -35,18 +35,24 @@ class OutcomeClasses:
     program : OverlapProgram
     order : tuple of int
         Qubits of the outcome index, most significant bit first.
+
+    Attributes
+    ----------
+    class_of : ndarray of shape (2**n,), intp
+        Weight of every outcome.
     """
 
     def __init__(self, program: OverlapProgram, order: tuple[int, ...]) -> None:
         n = len(order)
         outcome = np.arange(1 << n)
-        weight = np.zeros(1 << n, dtype=np.int64)
+        weight = np.zeros(1 << n, dtype=np.intp)
         for patch in program.patches or [(q,) for q in range(n)]:
             mask = sum(1 << (n - 1 - order.index(q)) for q in patch)
             weight += (outcome & mask) != 0
+        self.class_of = weight
         self._sorted: Index = np.argsort(weight, kind="stable")
         self._starts = np.searchsorted(weight[self._sorted], np.arange(program.num_patches + 1))
-        self.nbytes = self._sorted.nbytes + self._starts.nbytes
+        self.nbytes = weight.nbytes + self._sorted.nbytes + self._starts.nbytes
 
     def __call__(self, probabilities: NDArray[np.floating[Any]]) -> Values:
         """Probabilities of the weights, shape (n_states, num_patches + 1), from those of outcomes (n_states, 2^n)."""
@@ -97,7 +103,7 @@ def weigh(
     Parameters
     ----------
     request : Request
-    frequencies : ndarray of shape (n_x, n_y) or (n_pairs,), with two orientations where these are drawn: (2, …)
+    frequencies : ndarray of shape (n_x, n_y) or (n_pairs,), with two orientations where these are kept: (2, …)
         The entries.
     pairs : ndarray of shape (n_pairs, 2), intp, or None
     evaluate : callable
@@ -107,27 +113,63 @@ def weigh(
     -------
     ndarray of shape (n_x, n_y, num_patches + 1) or (n_pairs, num_patches + 1), float64
     """
+    return gather(request, frequencies, pairs, evaluate, np.zeros(request.num_classes))
+
+
+def gather(
+    request: Request,
+    frequencies: Values,
+    pairs: Index | None,
+    evaluate: Callable[[PairList], Iterator[tuple[Index, NDArray[Any]]]],
+    empty: NDArray[Any],
+) -> NDArray[Any]:
+    """What is evaluated pair by pair beside the entries, over all rows.
+
+    Parameters
+    ----------
+    request, frequencies, pairs
+        As in `weigh`.
+    evaluate : callable
+        Flat positions and results of the pairs of a list, tile by tile.
+    empty : ndarray of zeros
+        The result of one pair: a distribution (float64), averaged over orientations; or measured bits of shape
+        (shots, …) (uint8), the orientations one after the other.
+
+    Returns
+    -------
+    ndarray of shape (n_x, n_y, …) or (n_pairs, …)
+    """
     a, b = request.a, request.b or request.a
     directions = (0, 1) if request.orientation == "both" else (0,)
     entries = frequencies if request.draw.both else np.broadcast_to(frequencies, (len(directions), *frequencies.shape))
     if pairs is not None:
         i, j = (_distinct(side, column) for side, column in zip((a, b), pairs.T, strict=True))
         entry = entries
+        out = np.zeros((len(pairs), *empty.shape), dtype=empty.dtype)
+        flat = out
     else:
         n_a, n_b = len(a.keys), len(b.keys)
-        i, j = np.triu_indices(n_a, 1) if request.b is None else (m.ravel() for m in np.indices((n_a, n_b)))
+        first = 0 if request.measured_diagonal else 1
+        i, j = np.triu_indices(n_a, first) if request.b is None else (m.ravel() for m in np.indices((n_a, n_b)))
         entry = entries[:, _first_rows(a)[i], _first_rows(b)[j]]
+        out = np.zeros((n_a, n_b, *empty.shape), dtype=empty.dtype)
+        flat = out.reshape(n_a * n_b, *empty.shape)
     where = np.arange(len(i)) if pairs is not None else i * len(b.keys) + j
-    out = np.zeros(request.weights_shape)
-    out[..., 0] = 1.0  # stays where a row meets itself
-    flat = out.reshape(-1, out.shape[-1])
-    different = np.flatnonzero((a.keys[i] != b.keys[j]).any(axis=1))
-    flat[where[different]] = 0.0
-    i, j, where = i[different], j[different], where[different]
+    is_distribution = empty.dtype.kind == "f"
+    if is_distribution:
+        out[..., 0] = 1.0  # stays where a row meets itself; measured bits stay 0 there
+    asked = np.arange(len(i)) if request.measured_diagonal else np.flatnonzero((a.keys[i] != b.keys[j]).any(axis=1))
+    if is_distribution:
+        flat[where[asked]] = 0.0
+    i, j, where = i[asked], j[asked], where[asked]
     for direction in directions:
-        for part in _pair_lists(a, b, i, j, entry[direction, different], where, direction):
-            for positions, weights in evaluate(part):
-                flat[positions] += weights / len(directions)
+        half = slice(direction * len(empty) // len(directions), (direction + 1) * len(empty) // len(directions))
+        for part in _pair_lists(a, b, i, j, entry[direction, asked], where, direction):
+            for positions, found in evaluate(part):
+                if is_distribution:
+                    flat[positions] += found / len(directions)
+                else:
+                    flat[positions, half] = found
     if pairs is not None:
         return out
     if request.b is None:
@@ -136,7 +178,7 @@ def weigh(
     if a.inverse is None and b.inverse is None:
         return out
     rows, columns = (np.arange(len(s.keys)) if s.inverse is None else s.inverse for s in (a, b))
-    return out[rows[:, None], columns]
+    return np.asarray(out[rows[:, None], columns])
 
 
 def _distinct(side: Prepared, rows: Index) -> Index:

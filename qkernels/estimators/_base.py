@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.feature_maps import warn_of_column_order
 from qkernels.kernels import (
     ComposedDefaultsMixin,
     FidelityKernel,
@@ -87,6 +88,7 @@ class KernelEstimator(ComposedDefaultsMixin, BaseEstimator):
         if len(rows) < len(data):
             data, targets, weights = data[rows], None if targets is None else targets[rows], weights[rows]
         gram = self._training_matrix(data, weights, rows)
+        warn_of_column_order(self)
         options = {} if sample_weight is None else {"sample_weight": weights}
         solver = self._make_solver(gram, parameters).fit(gram, targets, **options)
         self._solver = self._improve(solver, targets, options)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.linalg import LinAlgError
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import eigvalsh
+from scipy.linalg import cholesky, eigh, eigvalsh, solve_triangular
 from sklearn.gaussian_process.kernels import Kernel
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -24,25 +24,47 @@ Values = NDArray[np.float64]
 Optimizer = Literal["fmin_l_bfgs_b"] | Callable[..., tuple[Values, float]] | None
 """What ``optimizer=`` takes, as in scikit-learn's Gaussian processes."""
 
+LOGISTIC_NOISE = 4.0
+"""The logistic likelihood has a curvature of at most 1/4: to Laplace's approximation it is this variance or more."""
+
+_ROUNDING = 1e-9
+"""What is left of a variance is compared with 0 after a subtraction; the prior is raised by this part more."""
+
 LEAST_EVALUATIONS = 2
 """L-BFGS-B looks at its start and at one step at least."""
 
 
 class FittedCovariance(Kernel):
-    """A fitted kernel with its corrections, as scikit-learn's Gaussian processes ask for it: nothing to tune.
+    r"""A fitted kernel with its corrections, as scikit-learn's Gaussian processes ask for it: nothing to tune.
 
     Its rows have a first column more than X: their number among the training rows, -1 for new rows. So the training
     matrix is ``gram_``, also where a multi-class scheme takes some of its rows, and cross blocks are those of the
-    kernel; the raw function is left for new rows among themselves.
+    kernel; new rows among themselves have its `prior`.
+
+    Where values are noisy, sampled or repaired, prior and training rows together may be no covariance: the variance of
+    the posterior, :math:`k_{**} - k_*^\top (K + N)^{-1} k_*` with the noise N of the likelihood, would be negative. Of
+    any covariance it is at least :math:`β^\top N β` with :math:`β = (K + N)^{-1} k_*`, what the noise of y alone
+    contributes. A prior that leaves less is raised to that.
 
     Parameters
     ----------
     kernel : QuantumKernel or ForeignKernel
         Fitted.
+    noise : float or ndarray of shape (n_fit,)
+        The least variance that the likelihood adds to the training values.
+
+    Raises
+    ------
+    LinAlgError
+        The training matrix plus `noise` is not positive definite.
     """
 
-    def __init__(self, kernel: QuantumKernel | ForeignKernel) -> None:
+    def __init__(self, kernel: QuantumKernel | ForeignKernel, noise: float | Values) -> None:
         self.kernel = kernel
+        self.noise = noise
+        self._factor: Values | None = None
+        if isinstance(kernel, QuantumKernel) and (_corrections_of(kernel) or not kernel.frozen().rule.is_exact):
+            self._factor = cholesky(kernel.gram_ + np.diag(np.broadcast_to(noise, len(kernel.gram_))), lower=True)
 
     def __call__(self, X: Values, Y: Values | None = None, eval_gradient: bool = False) -> Any:
         K = self._matrix(X, Y)
@@ -51,26 +73,54 @@ class FittedCovariance(Kernel):
     def _matrix(self, X: Values, Y: Values | None) -> Values:
         if Y is None:
             rows = _training_rows(X)
-            return self._raw(X[:, 1:]) if rows is None else np.asarray(self.kernel.gram_[np.ix_(rows, rows)])
+            return self._new(X[:, 1:]) if rows is None else np.asarray(self.kernel.gram_[np.ix_(rows, rows)])
         if (columns := _training_rows(Y)) is not None:
             return np.asarray(self.kernel.cross(X[:, 1:])[:, columns])
         return np.asarray(self.kernel.cross(Y[:, 1:])[:, _training_rows(X)].T)  # classifiers put training rows first
 
     def diag(self, X: Values) -> Values:
-        if isinstance(self.kernel, QuantumKernel):
-            return np.array(self.kernel.diag(X[:, 1:]))
-        return np.array([self._raw(row)[0, 0] for row in X[:, np.newaxis, 1:]])
+        if not isinstance(self.kernel, QuantumKernel):
+            return np.array([self._new(row)[0, 0] for row in X[:, np.newaxis, 1:]])
+        own: Values = self.kernel.prior_diag(X[:, 1:])
+        if self._factor is None:
+            return own
+        explained, least = self._explained(X[:, 1:])
+        return np.asarray(np.maximum(own, np.square(explained).sum(axis=0) + least))
 
     def is_stationary(self) -> bool:
         return False
 
-    def _raw(self, X: Values) -> Values:
-        if isinstance(self.kernel, QuantumKernel):
-            return self.kernel(X)
-        return np.array(as_kernel(self.kernel.kernel, "FittedCovariance").fit_gram(X))
+    def _new(self, X: Values) -> Values:
+        if not isinstance(self.kernel, QuantumKernel):
+            return np.array(as_kernel(self.kernel.kernel, "FittedCovariance").fit_gram(X))
+        prior = self.kernel.prior(X)
+        if self._factor is None:
+            return prior
+        explained, least = self._explained(X)
+        product = explained.T @ explained
+        rest = 0.5 * (prior + prior.T) - product
+        np.fill_diagonal(rest, np.maximum(np.diag(rest), least))
+        return np.asarray(product + _positive_part(rest))
+
+    def _explained(self, X: Values) -> tuple[Values, Values]:
+        """V with VᵀV = C (K + N)⁻¹ Cᵀ for C = K(X, X_fit), and the least variances βᵀ N β."""
+        solved: Values = solve_triangular(self._factor, self.kernel.cross(X).T, lower=True)
+        beta: Values = solve_triangular(self._factor, solved, lower=True, trans="T")
+        return solved * (1.0 + _ROUNDING), np.square(beta).T @ np.broadcast_to(self.noise, len(beta))
 
     def __sklearn_clone__(self) -> Self:
         return self  # a clone of the kernel would not be fitted
+
+
+def _positive_part(rest: Values) -> Values:
+    """A matrix without its negative eigenvalues, with the diagonal it had; `rest` itself where it has none."""
+    eigenvalues, vectors = eigh(rest)
+    if eigenvalues[0] >= -_ROUNDING * eigenvalues[-1]:
+        return rest
+    root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+    clipped = np.square(root).sum(axis=1)
+    root *= np.sqrt(np.divide(np.diag(rest), clipped, out=np.zeros(len(rest)), where=clipped > 0.0))[:, None]
+    return np.asarray(root @ root.T)
 
 
 def _numbered(X: Values, *, training: bool) -> Values:
@@ -130,12 +180,12 @@ class GaussianProcessEstimator(KernelEstimator):
 
     def _make_solver(self, gram: Values, parameters: dict[str, Any]) -> Any:
         options = {name: value for name, value in parameters.items() if name != "bandwidth_bounds"}
-        return self._solver_class(kernel=self._covariance(), **options)
+        return self._solver_class(kernel=self._covariance(options.get("alpha", LOGISTIC_NOISE)), **options)
 
-    def _covariance(self) -> Kernel:
-        """The covariance function of the prior, from the fitted kernel."""
+    def _covariance(self, noise: float | Values) -> Kernel:
+        """The covariance function of the prior, from the fitted kernel and the variance that the likelihood adds."""
         if self.optimizer is None:
-            return FittedCovariance(self.kernel_)
+            return FittedCovariance(self.kernel_, noise)
         return GPKernel(self.kernel_.frozen(), bandwidth_bounds=self.bandwidth_bounds)
 
     def _rows_for_solver(self, X: ArrayLike) -> Values:

@@ -89,6 +89,10 @@ class QuantumGaussianProcessClassifier(ClassifierMixin, GaussianProcessEstimator
     ``n_restarts_optimizer`` is done here: in scikit-learn's classifier the further starts are exponentials of what they
     should be, and lie at the upper bound for the most part.
 
+    As in `QuantumGaussianProcessRegressor`, k(x, x) of new rows is corrected, and where values are noisy, sampled or
+    repaired, variances of the latent function are at least what its noise, with 4 for the variance, contributes.
+    Without a repair, a training matrix with eigenvalues below about -4 is refused.
+
     Cost: the kernel's (N simulations, more where memory is short): all problems of two classes share one matrix. Then
     O(N³) for each problem and Newton iteration. With an optimizer three matrices for each evaluation of a marginal
     likelihood and its gradient, commonly 10 to 30 of them for each problem.

@@ -90,19 +90,22 @@ class QuantumGaussianProcessRegressor(MultiOutputMixin, RegressorMixin, Gaussian
     the training matrix may be singular. Any `alpha` above about 1e-10 makes the computation stable; the default also
     keeps the noise of y out of the fit.
 
-    With entries of standard error σ the matrix has eigenvalues that are off by up to about 2σ√N (Wigner). Smaller ones
-    say nothing, but get large weights where `alpha` is smaller: means are off, and variances at new rows go below 0,
-    which scikit-learn sets to 0 with a warning. Hence the addition in ``alpha=None``: with `ClipSpectrum`, the matrix
-    plus this edge is in no direction clearly smaller than the true one.
+    With entries of standard error σ (``gram_stderr_`` of the kernel, its corrections included) the matrix has
+    eigenvalues that are off by up to about 2σ√N (Wigner). Smaller ones say nothing, but get large weights where `alpha`
+    is smaller: means are off, and variances at new rows go below 0, which scikit-learn sets to 0 with a warning. Hence
+    the addition in ``alpha=None``: with `ClipSpectrum`, the matrix plus this edge is in no direction clearly smaller
+    than the true one.
 
     The marginal likelihood needs a fair noise: with one that is too small it takes a bandwidth so large that the kernel
     becomes the identity and stands for the noise. Leave ``alpha=None``, unless the noise is known. scikit-learn warns
     where the noise found is at its lower bound, as for y without noise. The marginal likelihood has several maxima:
     ``n_restarts_optimizer`` looks for better ones.
 
-    The variance at a new row uses its raw k(x, x), while corrections may have changed the diagonal of the training
-    matrix. On engines that are not exact, joint covariances (`return_cov`, `sample_y`) need not be positive
-    semidefinite.
+    The variance at a new row uses its k(x, x) as corrections of single entries and self-values leave it
+    (`QuantumKernel.prior_diag`); repairs of eigenvalues have no rule for new rows. Where values are noisy, sampled or
+    repaired, prior and training matrix may then not fit together. So variances are at least :math:`β^\top N β`, with N
+    the noise `alpha` and :math:`β = (K + N)^{-1} k_*`: what the noise of y contributes to the mean, which no Gaussian
+    process goes below. Joint covariances (`return_cov`, `sample_y`) keep these variances and lose negative eigenvalues.
 
     There are no sample weights: scikit-learn's process takes none. Use an array `alpha`, the variance of the noise of
     each sample.
@@ -219,8 +222,8 @@ class QuantumGaussianProcessRegressor(MultiOutputMixin, RegressorMixin, Gaussian
     def _tunes_noise(self) -> bool:
         return self.optimizer is not None and self.alpha is None
 
-    def _covariance(self) -> Kernel:
-        covariance = super()._covariance()
+    def _covariance(self, noise: float | Values) -> Kernel:
+        covariance = super()._covariance(noise)
         return covariance + WhiteKernel(DEFAULT_NOISE, NOISE_BOUNDS) if self._tunes_noise else covariance
 
     def _check_solver(self, solver: Any) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
+from sklearn.base import BaseEstimator
 
-from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsWarning
+from qkernels._errors import InvalidDataError, InvalidParameterError, QKernelsWarning, user_stacklevel
 from qkernels.feature_maps._base import FeatureMap, ScaleRule
 
 
@@ -25,7 +26,8 @@ class CircuitMap(FeatureMap):
         The features in order, where ``circuit.parameters`` (sorted by name, vectors by index) is not the
         order of the columns of X. It must hold every free parameter of the circuit, and may hold more, which
         are features without effect. None warns where that order is not the natural one: single parameters x0
-        to x11 sort as x0, x1, x10, x11, x2, …, the elements of a vector do not.
+        to x11 sort as x0, x1, x10, x11, x2, …, the elements of a vector do not. Columns go by position: a data
+        frame whose columns are named like the features and stand in another order gives a warning in `fit`.
 
     See Also
     --------
@@ -131,6 +133,35 @@ class CircuitMap(FeatureMap):
                 "Bind it with circuit.assign_parameters or add it to x."
             )
         return features
+
+
+def warn_of_column_order(owner: BaseEstimator) -> None:
+    """Warn where columns of X are named like the features of a `CircuitMap` among the parameters, in another order.
+
+    Parameters
+    ----------
+    owner : estimator
+        With ``feature_names_in_`` where X had column names.
+
+    Warns
+    -----
+    QKernelsWarning
+        Columns go by position.
+    """
+    columns = [str(name) for name in getattr(owner, "feature_names_in_", ())]
+    for value in owner.get_params().values() if columns else ():
+        if not isinstance(value, CircuitMap) or not isinstance(value.circuit, QuantumCircuit):
+            continue
+        features = [str(f.name) for f in (value.circuit.parameters if value.x is None else value.x)]
+        if columns != features and sorted(columns) == sorted(features):
+            place = [column == feature for column, feature in zip(columns, features, strict=True)].index(False)
+            warnings.warn(
+                "CircuitMap: the columns of X are named like the parameters of the circuit, but go by position: column "
+                f"{place} is {columns[place]!r} and becomes {features[place]!r}. Reorder them, X[{features!r}], or "
+                "pass x=[...] with the parameters in the order of the columns.",
+                QKernelsWarning,
+                stacklevel=user_stacklevel(),
+            )
 
 
 def _warn_of_unnatural_order(names: list[str]) -> None:

@@ -8,8 +8,9 @@ encoded rows; a kernel adds training rows, corrections and scikit-learn's interf
 - `HammingKernel`, `LocalFidelityKernel`: functions of the whole outcome of the same circuits.
 - `SumKernel`, `ProductKernel`, `ScaledKernel`: what ``k1 + k2``, ``k1 * k2`` and ``0.5 * k1`` give.
 - `NystroemFeatures`: feature vectors of rank m from N·m entries.
+- `ReadoutMitigation`, `BitFlipTolerance`, `DepolarizingMitigation`: what undoes noise of a device, in this order.
 - `ClipSpectrum`, `FlipSpectrum`, `ShiftSpectrum`: repair of matrices with negative eigenvalues; `UnitDiagonal`:
-  renormalisation; `Correction`: the base class of such steps.
+  renormalisation; `Correction`: the base class of all such steps.
 - `QuantumKernel`, `CircuitKernel`, `CombinedKernel`: base classes; `ComposedDefaultsMixin`: parameters whose default
   object is fresh for every owner.
 - `as_kernel`, `KernelParameter`, `ForeignKernel`: other people's kernels as ours.
@@ -18,16 +19,19 @@ encoded rows; a kernel adds training rows, corrections and scikit-learn's interf
 
 from qkernels.kernels._algebra import CombinedKernel, ProductKernel, ScaledKernel, SumKernel
 from qkernels.kernels._base import QuantumKernel
+from qkernels.kernels._bit_flip import BitFlipTolerance
 from qkernels.kernels._circuit import CircuitKernel
 from qkernels.kernels._coerce import ForeignKernel, KernelParameter, as_kernel
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._defaults import ComposedDefaultsMixin
+from qkernels.kernels._depolarizing import DepolarizingMitigation
 from qkernels.kernels._fidelity import FidelityKernel
 from qkernels.kernels._frozen import FrozenKernel
 from qkernels.kernels._hamming import HammingKernel
 from qkernels.kernels._local_fidelity import LocalFidelityKernel
 from qkernels.kernels._nystroem import NystroemFeatures
 from qkernels.kernels._projected import ProjectedKernel
+from qkernels.kernels._readout_mitigation import ReadoutMitigation
 from qkernels.kernels._restore import unchanged_on_failure
 from qkernels.kernels._rule import KernelRule
 from qkernels.kernels._shift_flip import FlipSpectrum, ShiftSpectrum
@@ -36,11 +40,13 @@ from qkernels.kernels._unit_diagonal import UnitDiagonal
 from qkernels.kernels._weights import check_weights
 
 __all__ = [
+    "BitFlipTolerance",
     "CircuitKernel",
     "ClipSpectrum",
     "CombinedKernel",
     "ComposedDefaultsMixin",
     "Correction",
+    "DepolarizingMitigation",
     "FidelityKernel",
     "FlipSpectrum",
     "ForeignKernel",
@@ -53,6 +59,7 @@ __all__ = [
     "ProductKernel",
     "ProjectedKernel",
     "QuantumKernel",
+    "ReadoutMitigation",
     "ScaledKernel",
     "ShiftSpectrum",
     "SumKernel",

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from math import isfinite
 from numbers import Real
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.engines import EngineCall, check_together
 from qkernels.kernels._base import QuantumKernel
 from qkernels.kernels._combined_rule import Combine, CombinedRule, Entries
+from qkernels.kernels._rule import KernelRule
 
 __all__ = ["CombinedKernel", "ProductKernel", "ScaledKernel", "SumKernel"]
 
@@ -56,9 +60,8 @@ class CombinedKernel(QuantumKernel):
         self.kernels_ = {name: clone(part) for name, part in self._checked_parts().items()}
         for name, part in self.kernels_.items():
             with self._naming(name, X.shape[1]):
-                part._rule = part._learn(X, weights)
+                rules.append(part._learn(X, weights))
             part.n_features_in_ = X.shape[1]
-            rules.append(part._rule)
         return CombinedRule(tuple(rules), self._combine, type(self).__name__)
 
     def _draft(self, n_features: int) -> CombinedRule:
@@ -67,6 +70,33 @@ class CombinedKernel(QuantumKernel):
             with self._naming(name, n_features):
                 rules.append(part._draft(n_features))
         return CombinedRule(tuple(rules), self._combine, type(self).__name__)
+
+    def _fit_rule(self, rule: KernelRule, A: Values, weights: Values) -> CombinedRule:
+        rule = cast("CombinedRule", rule)
+        for part, own_rule, own in zip(self.kernels_.values(), rule.rules, rule.split(A), strict=True):
+            part._rule = part._fit_rule(own_rule, own, weights)
+        return replace(rule, rules=tuple(part._rule for part in self.kernels_.values()))
+
+    def _check_fit(self, rule: KernelRule, A: Values) -> None:
+        check_together(self._fit_calls(rule, A, self.fit_rows_))
+
+    def _calls(self, rule: KernelRule, A: Values | int, B: Values | int | None = None) -> tuple[EngineCall, ...]:
+        rule = cast("CombinedRule", rule)
+        parts = zip(self._parts.values(), rule.rules, rule.sides(A), rule.sides(B), strict=True)
+        return tuple(call for part, own_rule, a, b in parts for call in part._calls(own_rule, a, b))
+
+    def _fit_calls(self, rule: KernelRule, A: Values, rows: NDArray[np.intp]) -> tuple[EngineCall, ...]:
+        rule = cast("CombinedRule", rule)
+        parts = zip(self.kernels_.values(), rule.rules, rule.split(A), strict=True)
+        return tuple(call for part, own_rule, own in parts for call in part._fit_calls(own_rule, own, rows))
+
+    def _cross_calls(self, A: Values) -> tuple[EngineCall, ...]:
+        parts = zip(self.kernels_.values(), self._rule.split(A), strict=True)
+        return tuple(call for part, own in parts for call in part._cross_calls(own))
+
+    def _selves_calls(self, A: Values) -> tuple[EngineCall, ...]:
+        parts = zip(self.kernels_.values(), self._rule.split(A), strict=True)
+        return tuple(call for part, own in parts for call in part._selves_calls(own))
 
     def _naming(self, name: str, n_features: int) -> _NamesThePart:
         return _NamesThePart(type(self).__name__, name, n_features)
@@ -88,8 +118,19 @@ class CombinedKernel(QuantumKernel):
         return self._rule.combine(entries)
 
     def _cross_encoded(self, A: Values) -> Values:
+        check_together(self._cross_calls(A))
         parts = zip(self.kernels_.values(), self._rule.split(A), strict=True)
         return self._rule.combine([(part._cross_encoded(own), None) for part, own in parts])[0]
+
+    def _new_encoded(self, A: Values) -> Values:
+        check_together(self._calls(self._rule, A))
+        parts = zip(self.kernels_.values(), self._rule.split(A), strict=True)
+        return self._rule.combine([(part._new_encoded(own), None) for part, own in parts])[0]
+
+    def _selves_encoded(self, A: Values) -> Values:
+        check_together(self._selves_calls(A))
+        parts = zip(self.kernels_.values(), self._rule.split(A), strict=True)
+        return self._rule.combine([(part._selves_encoded(own), None) for part, own in parts])[0]
 
 
 class _NamesThePart:

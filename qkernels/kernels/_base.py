@@ -15,6 +15,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.engines import EngineCall, plan_together
+from qkernels.feature_maps import warn_of_column_order
 from qkernels.kernels._defaults import ComposedDefaultsMixin
 from qkernels.kernels._frozen import FrozenKernel
 from qkernels.kernels._restore import unchanged_on_failure
@@ -49,7 +51,7 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
 
     @abstractmethod
     def _learn(self, X: Values, weights: Values) -> KernelRule:
-        """Validate the parameters, learn what depends on the data, set the public fitted attributes."""
+        """Validate the parameters, learn the scaling, set the public fitted attributes; the engine is not asked."""
 
     @abstractmethod
     def _draft(self, n_features: int) -> KernelRule:
@@ -67,6 +69,31 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
     @abstractmethod
     def _cross_encoded(self, A: Values) -> Values:
         """K(A, A_fit), corrected by the rules learned in `_fit_encoded`."""
+
+    def _fit_rule(self, rule: KernelRule, A: Values, weights: Values) -> KernelRule:
+        """Learn from encoded rows what is not the scaling; nothing by default."""
+        return rule
+
+    def _check_fit(self, rule: KernelRule, A: Values) -> None:
+        """Refuse a fit to encoded rows that asks engines for more than they may spend; one request checks itself."""
+
+    # What engines will be asked for -----------------------------------------------------------------------------
+
+    def _calls(self, rule: KernelRule, A: Values | int, B: Values | int | None = None) -> tuple[EngineCall, ...]:
+        """For a matrix, with what corrections require."""
+        return rule.calls(A, B)
+
+    def _fit_calls(self, rule: KernelRule, A: Values, rows: NDArray[np.intp]) -> tuple[EngineCall, ...]:
+        """In a fit whose matrix is that of some of the encoded rows."""
+        return self._calls(rule, A[rows])
+
+    def _cross_calls(self, A: Values) -> tuple[EngineCall, ...]:
+        """For K(A, A_fit)."""
+        return self._calls(self._rule, A, self._encoded_fit)
+
+    def _selves_calls(self, A: Values) -> tuple[EngineCall, ...]:
+        """For the self-values of encoded rows."""
+        return self._rule.self_calls(A)
 
     # scikit-learn -----------------------------------------------------------------------------------------------
 
@@ -182,9 +209,13 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         with unchanged_on_failure(self):
             data: Values = validate_data(self, X, dtype=np.float64, order="C")
             weights = check_weights(sample_weight, len(data))
-            self._rule = self._learn(data, weights / weights.max())  # ratios count, and sums of huge weights overflow
-            encoded = self._rule.encode(data)
+            ratios = weights / weights.max()  # they count, and sums of huge weights overflow
+            rule = self._learn(data, ratios)
+            warn_of_column_order(self)
+            encoded = rule.encode(data)
             self.fit_rows_ = np.arange(len(data)) if rows is None else rows(encoded)
+            self._check_fit(rule, encoded)
+            self._rule = self._fit_rule(rule, encoded, ratios)
             if rows is not None:
                 encoded, weights = encoded[self.fit_rows_], weights[self.fit_rows_]
             return self._fit_matrix(encoded, weights)
@@ -222,6 +253,58 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
         """
         check_is_fitted(self)
         return self._cross_encoded(self._rule.encode(validate_data(self, X, dtype=np.float64, order="C", reset=False)))
+
+    def prior(self, X: ArrayLike) -> Values:
+        """K(X, X) of new rows as a Gaussian process takes it: by the corrections of single entries and self-values.
+
+        What mixes entries, as repairs of eigenvalues do, has no rule for pairs of new rows and leaves them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_new, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_new, n_new), float64
+            Without corrections the raw matrix. Its diagonal is `prior_diag`. Under noise it may have negative
+            eigenvalues, also together with `cross` and ``gram_``.
+
+        Raises
+        ------
+        NotFittedError, InvalidDataError, UnsupportedCircuitError, BudgetError, ValueError
+            As `transform`; a correction may refuse a new row (`DepolarizingMitigation`).
+        """
+        check_is_fitted(self)
+        encoded = self._rule.encode(validate_data(self, X, dtype=np.float64, order="C", reset=False))
+        return np.array(self._new_encoded(encoded))
+
+    def prior_diag(self, X: ArrayLike) -> Values:
+        """The diagonal of `prior`, from the self-values alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_new, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_new,), float64
+
+        Raises
+        ------
+        NotFittedError, InvalidDataError, UnsupportedCircuitError, BudgetError, ValueError
+            As `prior`.
+        """
+        check_is_fitted(self)
+        encoded = self._rule.encode(validate_data(self, X, dtype=np.float64, order="C", reset=False))
+        return np.array(self._selves_encoded(encoded))
+
+    def _new_encoded(self, A: Values) -> Values:
+        """`prior` of encoded rows; raw values unless a subclass has corrections."""
+        return self._rule.measure(A).values
+
+    def _selves_encoded(self, A: Values) -> Values:
+        """`prior_diag` of encoded rows."""
+        return self._rule.diag(A)
 
     # The raw function -------------------------------------------------------------------------------------------
 
@@ -293,11 +376,15 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
     def plan(self, X: ArrayLike | int, Y: ArrayLike | int | None = None, *, n_features: int | None = None) -> Plan:
         """What a matrix would cost: circuits, entries, shots, memory; nothing is evaluated and no fit is needed.
 
+        What corrections require beside the values is counted. The plan of a combined kernel is the sum of its parts',
+        feasible only where a budget that they share holds all of them.
+
         Parameters
         ----------
         X, Y : array-like of shape (n, n_features), or int
-            Data, or numbers of rows; None for Y is the Gram matrix of X. Only the shapes are used, so duplicate rows
-            are not counted out.
+            Data, or numbers of rows; None for Y is the Gram matrix of X. Of data, equal rows are counted once, and an
+            engine with a ledger says what it has already measured; both need the angles, so of a kernel that learns a
+            scaling and is not fitted only the shapes are used.
         n_features : int, optional
             Needed where X is a number of rows and the kernel is not fitted.
 
@@ -348,7 +435,12 @@ class QuantumKernel(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, Tran
                 raise InvalidDataError(
                     f"{name} has {width} feature(s), but this {owner} takes {rule.num_features} feature(s)."
                 )
-        return rule.plan(counts[0][0], counts[1][0] if len(counts) > 1 else None)
+        knows_angles = hasattr(self, "_rule") or not self._learns
+        sides = [
+            rule.encode(rule.check(data, name)) if knows_angles and not is_count(data) else count
+            for name, data, (count, _) in zip("XY", given, counts, strict=False)
+        ]
+        return plan_together(self._calls(rule, sides[0], sides[1] if len(sides) > 1 else None))
 
     def _function(self, X: ArrayLike) -> FrozenKernel:
         if hasattr(self, "_rule"):

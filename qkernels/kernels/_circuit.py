@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -13,10 +14,10 @@ from qiskit import QuantumCircuit
 from sklearn.base import BaseEstimator, clone
 
 from qkernels._errors import InvalidParameterError
-from qkernels.engines import AutoEngine, Engine
-from qkernels.feature_maps import FeatureMap, ZZFeatureMap
-from qkernels.kernels._bandwidth import AffineScaling, Bandwidth, check_bandwidth, fit_scaling
+from qkernels.engines import AutoEngine, Engine, EngineCall
+from qkernels.feature_maps import AffineScaling, Bandwidth, FeatureMap, ZZFeatureMap, check_bandwidth, fit_scaling
 from qkernels.kernels._base import QuantumKernel
+from qkernels.kernels._chain import as_column, correct_cross, correct_gram, correct_new, union_of_needs
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._rule import CircuitRule, KernelRule
 from qkernels.kernels._spectrum import ClipSpectrum, warn_if_not_psd
@@ -34,7 +35,8 @@ class CircuitKernel(QuantumKernel):
     """Base of kernels on one feature map and one engine (abstract).
 
     A subclass has the parameters `feature_map`, `engine`, `bandwidth` and `corrections`, and says what is measured
-    (`_build_rule`), what else is learned (`_fit_rule`) and whether its matrices may have negative eigenvalues.
+    (`_build_rule`), what is learned beside the scaling (`_fit_rule`) and whether its matrices may have negative
+    eigenvalues.
     """
 
     feature_map: FeatureMap | None
@@ -46,6 +48,7 @@ class CircuitKernel(QuantumKernel):
     _measured: Overlaps
     _weights_fit: Values
     _rounds: int
+    _self_values: tuple[Values | None, ...]
     _composed_defaults: ClassVar[Mapping[str, Callable[[], BaseEstimator]]] = {"feature_map": ZZFeatureMap}
     _shown_when_fitted: ClassVar[tuple[str, ...]] = ("feature_map", "engine", "corrections")
 
@@ -54,10 +57,6 @@ class CircuitKernel(QuantumKernel):
     @abstractmethod
     def _build_rule(self, feature_map: FeatureMap, engine: Engine, scaling: AffineScaling) -> CircuitRule:
         """The rule for a scaling; validates the parameters of the subclass."""
-
-    def _fit_rule(self, rule: CircuitRule, A: Values, weights: Values) -> CircuitRule:
-        """Learn from encoded rows what is not the scaling; nothing by default."""
-        return rule
 
     def _may_be_indefinite(self, engine: Engine) -> bool:
         """Whether matrices from this engine may have negative eigenvalues, and get `ClipSpectrum` by default."""
@@ -81,7 +80,7 @@ class CircuitKernel(QuantumKernel):
         rule = replace(draft, scaling=scaling)
         self.feature_map_, self.engine_ = feature_map, engine
         self.offset_, self.factor_ = scaling.offset, scaling.factor
-        return self._fit_rule(rule, rule.encode(X), weights)
+        return rule
 
     def _draft(self, n_features: int) -> KernelRule:
         bandwidth, feature_map, engine = self._set_up()
@@ -118,38 +117,59 @@ class CircuitKernel(QuantumKernel):
 
     def _fit_encoded(self, A: Values, weights: Values) -> tuple[Values, Values | None]:
         corrections = self._resolve_corrections()
-        overlaps = self._measure_fit(A, _union_of_needs(corrections))
+        overlaps = self._measure_fit(A, union_of_needs(corrections))
         for name in ("_measured", "_weights_fit", "gram_shots_"):
             self.__dict__.pop(name, None)  # of an earlier fit on a sampling engine
         if overlaps.num_shots is not None:
-            self._measured, self._weights_fit, self._rounds = overlaps, weights, 0
-        return self._correct(corrections, overlaps, weights), overlaps.stderr
+            kept = replace(overlaps, weights=None, bits=None, outcomes=None, orientations=None)  # small in a pickle
+            self._measured, self._weights_fit, self._rounds = kept, weights, 0
+        return self._correct(corrections, overlaps, weights)
 
-    def _correct(self, corrections: list[Correction], overlaps: Overlaps, weights: Values) -> Values:
-        """The training matrix after fresh corrections fitted to it; keeps them."""
-        gram = overlaps.values
-        for correction in corrections:
-            gram = correction.fit(gram, overlaps, weights).transform_gram(gram)
-        if self._may_be_indefinite(self._rule.engine) and not (corrections and corrections[-1].guarantees_psd):
-            warn_if_not_psd(gram, overlaps.stderr, type(self).__name__)
-        self.corrections_ = corrections
+    def _correct(
+        self, corrections: list[Correction], overlaps: Overlaps, weights: Values
+    ) -> tuple[Values, Values | None]:
+        """The training matrix after fresh corrections fitted to it, and its standard errors; keeps the corrections."""
+        found = correct_gram(corrections, overlaps, weights)
+        is_repaired = bool(corrections) and corrections[-1].guarantees_psd
+        if not is_repaired and (corrections or self._may_be_indefinite(self._rule.engine)):
+            warn_if_not_psd(found.gram, found.stderr, type(self).__name__)
+        self.corrections_, self._self_values = corrections, found.self_values
         if overlaps.num_shots is not None:
             self.gram_shots_ = overlaps.num_shots
-        return gram
+        return found.gram, found.stderr
 
     def _cross_encoded(self, A: Values) -> Values:
-        need = _union_of_needs(self.corrections_)
+        need = union_of_needs(self.corrections_)
         if np.array_equal(A, self._encoded_fit):
             if not self.corrections_:
                 return self.gram_
             # As in `fit`: half the entries of a cross block, and the engine has them in its cache.
-            overlaps = getattr(self, "_measured", None) or self._measure_fit(A, need)
+            kept = getattr(self, "_measured", None)
+            overlaps = self._measure_fit(A, need) if kept is None or need - {"diagonal"} else kept
         else:
             overlaps = self._measure_cross(A, need)
-        cross = overlaps.values
-        for correction in self.corrections_:
-            cross = correction.transform_cross(cross, overlaps)
-        return cross
+        selves = partial(self._rule.measure_selves, A, need - {"diagonal"})
+        return correct_cross(self.corrections_, overlaps, self._self_values, selves)
+
+    def _new_encoded(self, A: Values) -> Values:
+        need = union_of_needs(self.corrections_) - {"diagonal"}
+        return correct_new(self.corrections_, self._rule.measure(A, None, need), is_column=False)
+
+    def _selves_encoded(self, A: Values) -> Values:
+        need = union_of_needs(self.corrections_) - {"diagonal"}
+        # Where values are enough, what a noiseless engine knows is not measured.
+        selves = self._rule.measure_selves(A, need) if need else Overlaps(self._rule.diag(A))
+        return correct_new(self.corrections_, as_column(selves), is_column=True)[:, 0]
+
+    def _calls(self, rule: KernelRule, A: Values | int, B: Values | int | None = None) -> tuple[EngineCall, ...]:
+        needs = frozenset[str]() if self.corrections is None else union_of_needs(self._resolve_corrections())
+        return rule.calls(A, B, needs)
+
+    def _cross_calls(self, A: Values) -> tuple[EngineCall, ...]:
+        return () if np.array_equal(A, self._encoded_fit) else super()._cross_calls(A)
+
+    def _selves_calls(self, A: Values) -> tuple[EngineCall, ...]:
+        return self._rule.self_calls(A, union_of_needs(self.corrections_) - {"diagonal"})
 
     def _measure_fit(self, A: Values, need: frozenset[str]) -> Overlaps:
         """Raw values of the training matrix."""
@@ -209,7 +229,3 @@ class CircuitKernel(QuantumKernel):
         from qkernels.kernels._qiskit_adapter import QiskitKernel  # imports a library that only some users need
 
         return QiskitKernel(self._rule, self._encoded_fit)
-
-
-def _union_of_needs(corrections: Sequence[Correction]) -> frozenset[str]:
-    return frozenset().union(*(correction.requires for correction in corrections))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qkernels.engines import EngineCall, check_together
 from qkernels.kernels._rule import KernelRule
-from qkernels.programs import Overlaps, Plan
+from qkernels.programs import Overlaps
 
 __all__ = ["Combine", "CombinedRule", "Entries"]
 
@@ -59,29 +61,31 @@ class CombinedRule(KernelRule):
         return [np.ascontiguousarray(part) for part in np.split(A, ends, axis=1)]
 
     def measure(self, A: Values, B: Values | None = None, need: frozenset[str] = frozenset()) -> Overlaps:
+        check_together(self.calls(A, B, need))
         right: Sequence[Values | None] = [None] * len(self.rules) if B is None else self.split(B)
         found = [rule.measure(a, b, need) for rule, a, b in zip(self.rules, self.split(A), right, strict=True)]
         values, stderr = self.combine([(part.values, part.stderr) for part in found])
         return Overlaps(values, stderr, info={"engine": str(self)})
 
     def diag(self, A: Values) -> Values:
+        check_together(self.self_calls(A))
         parts = zip(self.rules, self.split(A), strict=True)
         return self.combine([(rule.diag(own), None) for rule, own in parts])[0]
 
-    def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
-        plans = [rule.plan(n_rows, n_columns) for rule in self.rules]
-        reasons = [plan.reason for plan in plans if plan.reason]
-        return Plan(
-            engine=" + ".join(dict.fromkeys(plan.engine for plan in plans)),
-            num_qubits=max(plan.num_qubits for plan in plans),
-            circuits=sum(plan.circuits for plan in plans),
-            entries=sum(plan.entries for plan in plans),
-            shots=sum(plan.shots for plan in plans),
-            memory_bytes=max(plan.memory_bytes for plan in plans),
-            memory_limit_bytes=min(plan.memory_limit_bytes for plan in plans),
-            feasible=all(plan.feasible for plan in plans),
-            reason=" ".join(reasons),
+    def calls(
+        self, A: Values | int, B: Values | int | None = None, need: frozenset[str] = frozenset()
+    ) -> tuple[EngineCall, ...]:
+        parts = zip(self.rules, self.sides(A), self.sides(B), strict=True)
+        return tuple(call for rule, a, b in parts for call in rule.calls(a, b, need))
+
+    def self_calls(self, A: Values, need: frozenset[str] = frozenset()) -> tuple[EngineCall, ...]:
+        return tuple(
+            call for rule, a in zip(self.rules, self.split(A), strict=True) for call in rule.self_calls(a, need)
         )
+
+    def sides(self, A: Values | int | None) -> Sequence[Any]:
+        """Encoded rows of every part, or the number of rows for each."""
+        return self.split(A) if isinstance(A, np.ndarray) else [A] * len(self.rules)
 
     def __str__(self) -> str:
         return f"{self.name} of {len(self.rules)} kernel(s), {self.num_features} features"

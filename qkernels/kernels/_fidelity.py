@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from qkernels._errors import InvalidParameterError
-from qkernels.engines import Engine, Orientation
-from qkernels.feature_maps import FeatureMap
-from qkernels.kernels._bandwidth import AffineScaling
+from qkernels.engines import Engine, Orientation, ZeroNoiseExtrapolation
+from qkernels.feature_maps import AffineScaling, FeatureMap
+from qkernels.kernels._chain import union_of_needs
 from qkernels.kernels._circuit import CircuitKernel
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._fidelity_rule import FidelityRule, check_orientation
@@ -52,7 +52,9 @@ class FidelityKernel(CircuitKernel):
         centring; nothing is learned then.
     corrections : list of Correction, default=None
         Applied in order to the training matrix and to K(X_new, X_fit). None is nothing on exact engines and
-        ``[ClipSpectrum()]`` on all others, whose matrices have negative eigenvalues; ``[]`` is nothing anywhere.
+        ``[ClipSpectrum()]`` on all others, whose matrices have negative eigenvalues; ``[]`` is nothing anywhere. On
+        devices and under noise first what undoes errors of readout (`ReadoutMitigation` or `BitFlipTolerance`), then
+        `DepolarizingMitigation`, a repair last.
     orientation : {"canonical", "both"}, default="canonical"
         Which of two rows is prepared and which undone. "canonical" decides by content; "both" averages the two
         orientations at half the shots each. They differ only under noise.
@@ -62,7 +64,7 @@ class FidelityKernel(CircuitKernel):
     gram_ : ndarray of shape (n_fit, n_fit), float64
         The corrected training matrix, read-only.
     gram_stderr_ : ndarray of shape (n_fit, n_fit), float64
-        Standard errors of the measured entries before corrections. Only where entries were sampled.
+        Standard errors of ``gram_``, corrections included, to first order. Only where entries were sampled.
     gram_shots_ : ndarray of shape (n_fit, n_fit), int64
         Shots behind every entry. Only where entries were sampled.
     feature_map_ : FeatureMap
@@ -84,6 +86,7 @@ class FidelityKernel(CircuitKernel):
     --------
     QuantumKernelSVC : classifier on this kernel.
     ClipSpectrum : repair of matrices with negative eigenvalues.
+    ReadoutMitigation, DepolarizingMitigation : corrections of noise.
 
     Notes
     -----
@@ -156,7 +159,8 @@ class FidelityKernel(CircuitKernel):
             support vector machine :math:`\alpha_i \alpha_j`, for ridge regression
             :math:`\beta_i \alpha_j + \beta_j \alpha_i` (arXiv:2605.14672).
         shots : int >= 1
-            To spend now, over all pairs together. With ``orientation="both"`` a pair takes an even number, so one may
+            To spend now, over all pairs together; pairs of a row with itself are among them where the engine measures
+            them, that is under noise. With ``orientation="both"`` a pair takes an even number, so one may
             be left.
 
         Returns
@@ -172,7 +176,8 @@ class FidelityKernel(CircuitKernel):
         InvalidDataError
             `importance` is no finite real matrix of the shape of ``gram_``.
         InvalidParameterError
-            `shots` is no integer >= 1, or the engine is exact.
+            `shots` is no integer >= 1, the engine is exact or extrapolates (`ZeroNoiseExtrapolation`), or a correction
+            requires counts (`ReadoutMitigation`, `BitFlipTolerance`).
         BudgetError
             The request does not fit into the engine's limits.
 
@@ -195,17 +200,30 @@ class FidelityKernel(CircuitKernel):
                 f"engine of FidelityKernel must sample for refine to add shots; got {self.engine_!r}, whose entries "
                 "are exact."
             )
+        values = self._measured.values
+        if isinstance(self.engine_, ZeroNoiseExtrapolation) or values.min() < 0.0 or values.max() > 1.0:
+            raise InvalidParameterError(
+                f"engine of FidelityKernel must give frequencies of one circuit for refine, which pools counts; got "
+                f"{self.engine_!r}, whose entries are made of several and may lie outside [0, 1]. Give the engine more "
+                "shots instead."
+            )
         weights = check_importance(importance, self.gram_.shape)
+        corrections = self._resolve_corrections()
+        if counts := sorted(union_of_needs(corrections) - {"diagonal"}):
+            raise InvalidParameterError(
+                f"corrections of FidelityKernel must correct values alone for refine, which pools values of different "
+                f"numbers of shots; got {corrections!r}, which require {counts}. Fit with more shots of the engine "
+                "instead, or remove the correction."
+            )
         with unchanged_on_failure(self):
             self._rounds += 1
             self._measured = refine_gram(
                 self._rule, self._encoded_fit, self._measured, weights, int(shots), self._rounds
             )
-            gram = self._correct(self._resolve_corrections(), self._measured, self._weights_fit)
-            self._keep(gram, self._measured.stderr)
+            self._keep(*self._correct(corrections, self._measured, self._weights_fit))
         return self
 
     def _measure_cross(self, A: Values, need: frozenset[str]) -> Overlaps:
         found = super()._measure_cross(A, need)
         is_refined = hasattr(self, "_measured") and self._rounds > 0
-        return with_refined_rows(found, A, self._encoded_fit, self._measured) if is_refined else found
+        return with_refined_rows(found, self._rule, A, self._encoded_fit, self._measured) if is_refined else found

@@ -14,6 +14,7 @@ from qkernels._errors import InvalidParameterError
 from qkernels.engines import Engine, Orientation
 from qkernels.feature_maps import FeatureMap
 from qkernels.kernels._correction import Correction
+from qkernels.kernels._counts import frequencies_of
 from qkernels.kernels._outcomes import OutcomeKernel
 
 __all__ = ["HammingKernel"]
@@ -56,7 +57,7 @@ class HammingKernel(OutcomeKernel):
     gram_ : ndarray of shape (n_fit, n_fit), float64
         The corrected training matrix, read-only.
     gram_stderr_ : ndarray of shape (n_fit, n_fit), float64
-        Standard errors of the measured entries before corrections. Only where entries were sampled.
+        Standard errors of ``gram_``, corrections included, to first order. Only where entries were sampled.
     gram_shots_ : ndarray of shape (n_fit, n_fit), int64
         Shots behind every entry. Only where entries were sampled.
     feature_map_ : FeatureMap
@@ -120,6 +121,41 @@ class HammingKernel(OutcomeKernel):
         self.decay = decay
         self.corrections = corrections
         self.orientation = orientation
+
+    def from_histograms(self, H: ArrayLike) -> Values:
+        r"""Kernel matrix of counts by Hamming weight, such as published ones; no fit is needed.
+
+        Parameters
+        ----------
+        H : array-like of shape (n_x, n_y, n_qubits + 1)
+            Counts >= 0 (or relative frequencies) of every pair of rows, index = Hamming weight.
+
+        Returns
+        -------
+        ndarray of shape (n_x, n_y), float64
+            Raw values, without corrections.
+
+        Raises
+        ------
+        InvalidParameterError
+            `weighting` or `decay` breaks its rule.
+        InvalidDataError
+            `H` has another shape, holds what is no count, or has an entry without any count.
+
+        Notes
+        -----
+        The matrix does not tell what it is made of: `DepolarizingMitigation` after it needs ``mixed_value``, the value
+        of random outcomes, which is :math:`\sum_w g(w) \binom{n}{w} 2^{-n}` for n qubits; ``num_qubits`` would say
+        2^−n.
+
+        Examples
+        --------
+        >>> from qkernels.kernels import HammingKernel
+        >>> HammingKernel(weighting="linear").from_histograms([[[70, 20, 10], [1, 0, 0]]])
+        array([[0.8, 1. ]])
+        """
+        frequencies = frequencies_of(H, "HammingKernel.from_histograms")
+        return np.asarray(frequencies @ self._score(frequencies.shape[2] - 1))
 
     def _patches(self, num_qubits: int) -> None:
         return None

@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
-from qkernels.engines import Engine, Orientation
-from qkernels.feature_maps import FeatureMap
-from qkernels.kernels._bandwidth import AffineScaling
+from qkernels.engines import Engine, EngineCall, Orientation
+from qkernels.feature_maps import AffineScaling, FeatureMap
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._fidelity_rule import check_orientation
 from qkernels.kernels._outcomes import OutcomeKernel
-from qkernels.kernels._rule import CircuitRule
-from qkernels.programs import ExpectationProgram, Overlaps, Plan
+from qkernels.kernels._rule import CircuitRule, stacked
+from qkernels.programs import ExpectationProgram, Overlaps
 
 __all__ = ["LocalFidelityKernel"]
 
@@ -69,8 +68,10 @@ class ReducedRule(CircuitRule):
         values = self.engine.expectations(self.program, A).values
         return np.asarray(values**2 @ self.factors + self.constant)
 
-    def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
-        return self.engine.plan(self.program, n_rows + (n_columns or 0))
+    def calls(
+        self, A: Values | int, B: Values | int | None = None, need: frozenset[str] = frozenset()
+    ) -> tuple[EngineCall, ...]:
+        return (EngineCall(self.engine, self.program, stacked(A, B)),)
 
 
 class LocalFidelityKernel(OutcomeKernel):
@@ -109,7 +110,7 @@ class LocalFidelityKernel(OutcomeKernel):
     gram_ : ndarray of shape (n_fit, n_fit), float64
         The corrected training matrix, read-only.
     gram_stderr_ : ndarray of shape (n_fit, n_fit), float64
-        Standard errors of the measured entries before corrections. Only where entries were sampled.
+        Standard errors of ``gram_``, corrections included, to first order. Only where entries were sampled.
     gram_shots_ : ndarray of shape (n_fit, n_fit), int64
         Shots behind every entry. Only where entries were sampled, not with "reduced".
     feature_map_ : FeatureMap

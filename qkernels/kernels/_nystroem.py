@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.feature_maps import warn_of_column_order
 from qkernels.kernels._base import QuantumKernel
 from qkernels.kernels._coerce import ForeignKernel, KernelParameter, as_kernel
 from qkernels.kernels._defaults import ComposedDefaultsMixin
@@ -169,6 +170,7 @@ class NystroemFeatures(ComposedDefaultsMixin, ClassNamePrefixFeaturesOutMixin, T
         else:
             gram = kernel.fit_gram(data, rows=choose)
             rows = kernel.fit_rows_
+        warn_of_column_order(self)
         values, vectors = eigh(0.5 * (gram + gram.T))
         kept = values > _CUTOFF * np.abs(values).max()
         basis = vectors[:, kept]

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkernels._errors import BudgetError, InvalidParameterError
-from qkernels.engines import Engine, Orientation
-from qkernels.feature_maps import FeatureMap
-from qkernels.kernels._bandwidth import AffineScaling
+from qkernels.engines import Engine, EngineCall, Orientation
+from qkernels.feature_maps import AffineScaling, FeatureMap
 from qkernels.kernels._circuit import CircuitKernel
-from qkernels.kernels._fidelity_rule import check_orientation
+from qkernels.kernels._fidelity_rule import check_orientation, self_pairs
 from qkernels.kernels._rule import CircuitRule
-from qkernels.programs import OverlapProgram, Overlaps, Plan
+from qkernels.programs import OverlapProgram, Overlaps
 
 __all__ = ["OutcomeKernel"]
 
@@ -53,33 +52,59 @@ class OutcomeRule(CircuitRule):
         except BudgetError as error:
             raise BudgetError(f"{error} {_ADVICE}") from None
         scored = self._scored(found)
+        if "diagonal" in need:
+            left = self.diag(A) if B is not None else np.diag(scored.values).copy()
+            scored = replace(scored, diagonals=(left, left if B is None else self.diag(B)))
         return scored if "weights" in need else replace(scored, weights=None)  # kept and pickled with the kernel
+
+    def measure_selves(self, A: Values, need: frozenset[str] = frozenset()) -> Overlaps:
+        pairs = self_pairs(A)
+        need = need | {"weights"}
+        return self._scored(self.engine.overlaps(self.program, A, pairs=pairs, need=need, orientation=self.orientation))
 
     def _scored(self, found: Overlaps) -> Overlaps:
         if found.weights is None:
             raise InvalidParameterError(f"{self.engine!r} returned no outcome weights, which this kernel is made of.")
         values = np.asarray(found.weights @ self.score)
+        info = {
+            "num_qubits": self.program.num_qubits,
+            **found.info,
+            "self_value": float(self.score[0]),
+            "mixed_value": float(self._random_weights() @ self.score),
+        }
         if found.num_shots is None:
-            return replace(found, values=values)
+            return replace(found, values=values, info=info)
         # Posterior of the class probabilities under a Dirichlet prior; its variance of Σ p_w g(w).
         counts = found.weights * found.num_shots[..., None] + _PRIOR
         total = counts.sum(axis=-1)
         mean = counts @ self.score / total
         variance = (counts @ self.score**2 / total - mean**2) / (total + 1.0)
         stderr = np.where(found.num_shots > 0, np.sqrt(np.maximum(variance, 0.0)), 0.0)
-        return replace(found, values=values, stderr=stderr)
+        return replace(found, values=values, stderr=stderr, info=info)
+
+    def _random_weights(self) -> Values:
+        """Distribution of the weight of random bits: a patch of q qubits reads zero with probability 2^−q."""
+        patches = self.program.patches
+        sizes = [1] * self.program.num_qubits if patches is None else [len(patch) for patch in patches]
+        distribution = np.ones(1)
+        for size in sizes:
+            distribution = np.convolve(distribution, [0.5**size, 1.0 - 0.5**size])
+        return distribution
 
     def diag(self, A: Values) -> Values:
-        if self.is_noiseless:
-            return np.full(len(A), self.score[0])
-        pairs = np.repeat(np.arange(len(A)), 2).reshape(-1, 2)
-        need = frozenset({"weights"})
-        found = self.engine.overlaps(self.program, A, pairs=pairs, need=need, orientation=self.orientation)
-        return self._scored(found).values
+        return np.full(len(A), self.score[0]) if self.is_noiseless else self.measure_selves(A).values
 
-    def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
-        plan = self.engine.plan(self.program, n_rows, n_columns, need={"weights"}, orientation=self.orientation)
-        return plan if plan.feasible else replace(plan, reason=f"{plan.reason} {_ADVICE}")
+    def calls(
+        self, A: Values | int, B: Values | int | None = None, need: frozenset[str] = frozenset()
+    ) -> tuple[EngineCall, ...]:
+        options = {"need": need | {"weights"}, "orientation": self.orientation}
+        return (EngineCall(self.engine, self.program, A, B, options, _ADVICE),)
+
+    def self_calls(self, A: Values, need: frozenset[str] = frozenset()) -> tuple[EngineCall, ...]:
+        if self.is_noiseless and not need:
+            return ()
+        options = {"pairs": self_pairs(A), "need": need | {"weights"}, "orientation": self.orientation}
+        return (EngineCall(self.engine, self.program, A, None, options),)
 
 
 class OutcomeKernel(CircuitKernel):

@@ -16,14 +16,13 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from qkernels._errors import BandwidthWarning, InvalidParameterError
-from qkernels.engines import Engine
-from qkernels.feature_maps import FeatureMap
-from qkernels.kernels._bandwidth import AffineScaling
+from qkernels.engines import Engine, EngineCall
+from qkernels.feature_maps import AffineScaling, FeatureMap
 from qkernels.kernels._circuit import CircuitKernel
 from qkernels.kernels._correction import Correction
 from qkernels.kernels._outer import RADIAL, Outer, OuterName, RadialOuter, make_outer, scale_gamma
-from qkernels.kernels._rule import CircuitRule
-from qkernels.programs import ExpectationProgram, Expectations, Overlaps, Plan
+from qkernels.kernels._rule import CircuitRule, KernelRule, stacked
+from qkernels.programs import ExpectationProgram, Expectations, Overlaps
 
 __all__ = ["ProjectedKernel"]
 
@@ -110,8 +109,13 @@ class ProjectedRule(CircuitRule):
     def diag(self, A: Values) -> Values:
         return np.ones(len(A)) if self.outer.unit_diagonal else self.outer.diag(self.outputs(A).values)
 
-    def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
-        return self.engine.plan(self.program, n_rows + (n_columns or 0))
+    def calls(
+        self, A: Values | int, B: Values | int | None = None, need: frozenset[str] = frozenset()
+    ) -> tuple[EngineCall, ...]:
+        return (EngineCall(self.engine, self.program, stacked(A, B)),)
+
+    def self_calls(self, A: Values, need: frozenset[str] = frozenset()) -> tuple[EngineCall, ...]:
+        return () if self.outer.unit_diagonal else self.calls(A)
 
 
 class ProjectedKernel(CircuitKernel):
@@ -164,7 +168,7 @@ class ProjectedKernel(CircuitKernel):
     gram_ : ndarray of shape (n_fit, n_fit), float64
         The corrected training matrix, read-only.
     gram_stderr_ : ndarray of shape (n_fit, n_fit), float64
-        Standard errors of the entries before corrections (see Notes). Only where expectation values were sampled.
+        Standard errors of ``gram_``, corrections included (see Notes). Only where expectation values were sampled.
     gamma_ : float
         Only where `outer` is "rbf", "matern" or "rational_quadratic".
     outer_ : Kernel
@@ -313,7 +317,7 @@ class ProjectedKernel(CircuitKernel):
             )
         return list(given)
 
-    def _fit_rule(self, rule: CircuitRule, A: Values, weights: Values) -> ProjectedRule:
+    def _fit_rule(self, rule: KernelRule, A: Values, weights: Values) -> ProjectedRule:
         rule = cast("ProjectedRule", rule)
         self._outputs_fit = None
         if "gamma" in self._what_is_learned:
@@ -343,6 +347,13 @@ class ProjectedKernel(CircuitKernel):
         uses_gamma = isinstance(self.outer, str) and self.outer in RADIAL
         learned = uses_gamma and isinstance(self.gamma, str) and self.gamma == "scale"
         return (*super()._what_is_learned, *(["gamma"] if learned else []))
+
+    def _fit_calls(self, rule: KernelRule, A: Values, rows: NDArray[np.intp]) -> tuple[EngineCall, ...]:
+        # gamma is learned from the expectation values of all rows
+        return self._calls(rule, A if "gamma" in self._what_is_learned else A[rows])
+
+    def _cross_calls(self, A: Values) -> tuple[EngineCall, ...]:
+        return self._calls(self._rule, A)
 
     # The outputs of the training rows are kept: prediction measures new rows only, also in another process ---------
 

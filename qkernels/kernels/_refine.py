@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qkernels._errors import InvalidDataError
 from qkernels.kernels._fidelity_rule import FidelityRule
-from qkernels.programs import Overlaps, allocate_shots, pool_frequencies, wilson_stderr
+from qkernels.programs import Overlaps, allocate_shots, pool_frequencies, row_keys, wilson_stderr
 
 __all__ = ["check_importance", "refine_gram", "with_refined_rows"]
 
@@ -43,7 +43,8 @@ def refine_gram(
 ) -> Overlaps:
     """Measure some pairs of a Gram matrix again and pool the counts.
 
-    Equal rows are one row: every pair of distinct rows is measured once, with the importance of all its entries.
+    Equal rows are one row: every pair of distinct rows is measured once, with the importance of all its entries; so is
+    every row with itself, where an engine with noise measures it.
 
     Parameters
     ----------
@@ -61,19 +62,18 @@ def refine_gram(
     """
     if measured.num_shots is None:
         return measured
-    # Rows that differ only in what the circuit ignores are one point to the engine, which samples nothing between them.
-    known = measured.num_shots == 0
-    first_alike = np.where(known.any(axis=1), known.argmax(axis=1), np.arange(len(A)))
-    _, first, inverse = np.unique(A[first_alike], axis=0, return_index=True, return_inverse=True)
-    n = len(first)
-    if n < 2:
+    _, first, inverse = np.unique(_keys(rule, A), axis=0, return_index=True, return_inverse=True)
+    inverse, n = inverse.ravel(), len(first)
+    # A noiseless diagonal is known; a measured one is improved like any other entry.
+    i, j = np.triu_indices(n, 0 if measured.num_shots[first, first].all() else 1)
+    if not len(i):
         return measured
     weight = np.zeros((n, n))
     np.add.at(weight, (inverse[:, None], inverse[None, :]), importance)
-    i, j = np.triu_indices(n, 1)
+    weight += np.triu(weight.T, 1)
     values, spent = measured.values[first[i], first[j]], measured.num_shots[first[i], first[j]]
     total_shots = int(spent.sum()) + shots
-    target = allocate_shots(values, weight[i, j] + weight[j, i], total_shots, minimum=0, pilot_shots=spent)
+    target = allocate_shots(values, weight[i, j], total_shots, minimum=0, pilot_shots=spent)
     unit = 2 if rule.orientation == "both" else 1
     more = unit * _largest_shortfalls(target - spent, shots // unit)
     chosen = np.flatnonzero(more)
@@ -90,16 +90,18 @@ def refine_gram(
     total[i, j] = total[j, i] = spent
     gram, total = gram[everywhere], total[everywhere]
     stderr = np.where(total > 0, wilson_stderr(gram, np.maximum(total, 1)), 0.0)
-    return Overlaps(gram, stderr, total, info=measured.info)
+    diagonal = np.diag(gram).copy()
+    return Overlaps(gram, stderr, total, diagonals=(diagonal, diagonal), info=measured.info)
 
 
-def with_refined_rows(cross: Overlaps, A: Values, fitted: Values, measured: Overlaps) -> Overlaps:
+def with_refined_rows(cross: Overlaps, rule: FidelityRule, A: Values, fitted: Values, measured: Overlaps) -> Overlaps:
     """A cross block in which rows that are training rows have the refined entries of these.
 
     Parameters
     ----------
     cross : Overlaps
         Of A with the training rows, with `num_shots`.
+    rule : FidelityRule
     A : ndarray of shape (n_new, encoded_width)
     fitted : ndarray of shape (n_fit, encoded_width)
     measured : Overlaps
@@ -107,8 +109,8 @@ def with_refined_rows(cross: Overlaps, A: Values, fitted: Values, measured: Over
     """
     if cross.num_shots is None or measured.num_shots is None:
         return cross
-    kind = np.unique(np.concatenate([A, fitted]), axis=0, return_inverse=True)[1].ravel()
-    alike = (kind[: len(A), None] == kind[None, len(A) :]) | (cross.num_shots == 0)
+    a, b = _keys(rule, A), _keys(rule, fitted)
+    alike = (a[:, None] == b[None, :]).all(axis=-1)
     new = np.flatnonzero(alike.any(axis=1))
     old = alike[new].argmax(axis=1)
     values, num_shots = cross.values.copy(), cross.num_shots.copy()
@@ -116,7 +118,18 @@ def with_refined_rows(cross: Overlaps, A: Values, fitted: Values, measured: Over
     stderr = None if cross.stderr is None or measured.stderr is None else cross.stderr.copy()
     if stderr is not None and measured.stderr is not None:
         stderr[new] = measured.stderr[old]
-    return replace(cross, values=values, stderr=stderr, num_shots=num_shots)
+    diagonals = None
+    if cross.diagonals is not None:
+        refined = np.diag(measured.values).copy()
+        own = cross.diagonals[0].copy()
+        own[new] = refined[old]
+        diagonals = (own, refined)
+    return replace(cross, values=values, stderr=stderr, num_shots=num_shots, diagonals=diagonals)
+
+
+def _keys(rule: FidelityRule, A: Values) -> NDArray[np.uint64]:
+    """Content keys of encoded rows: rows that differ only in what the circuit ignores are one point to the engine."""
+    return row_keys(rule.program.bind_angles(A), rule.program.key)
 
 
 def _largest_shortfalls(shortfall: NDArray[np.int64], shots: int) -> NDArray[np.int64]:

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from qkernels._errors import InvalidDataError
-from qkernels.engines import AutoEngine, Engine, MPSEngine, StatevectorEngine
-from qkernels.feature_maps import FeatureMap
-from qkernels.kernels._bandwidth import AffineScaling
+from qkernels._errors import InvalidDataError, InvalidParameterError
+from qkernels.engines import AutoEngine, Engine, EngineCall, MPSEngine, StatevectorEngine, plan_together
+from qkernels.feature_maps import AffineScaling, FeatureMap
 from qkernels.programs import Overlaps, Plan
 
-__all__ = ["CircuitRule", "KernelRule"]
+__all__ = ["CircuitRule", "KernelRule", "stacked"]
 
 Values = NDArray[np.float64]
 
@@ -97,19 +96,51 @@ class KernelRule(ABC):
         """
 
     @abstractmethod
-    def plan(self, n_rows: int, n_columns: int | None = None) -> Plan:
+    def calls(
+        self, A: Values | int, B: Values | int | None = None, need: frozenset[str] = frozenset()
+    ) -> tuple[EngineCall, ...]:
+        """What `measure` would ask engines for.
+
+        Parameters
+        ----------
+        A, B : ndarray of shape (n, encoded_width), or int
+            Encoded rows, or numbers of rows. None for B is a Gram matrix.
+        need : frozenset of str
+            What corrections require, as in `measure`.
+
+        Returns
+        -------
+        tuple of EngineCall
+        """
+
+    def plan(self, A: Values | int, B: Values | int | None = None, need: frozenset[str] = frozenset()) -> Plan:
         """What a matrix would cost; nothing is evaluated.
 
         Parameters
         ----------
-        n_rows : int
-        n_columns : int, optional
-            None is a Gram matrix.
+        A, B, need
+            As in `calls`.
 
         Returns
         -------
         Plan
         """
+        return plan_together(self.calls(A, B, need))
+
+    def self_calls(self, A: Values, need: frozenset[str] = frozenset()) -> tuple[EngineCall, ...]:
+        """What `diag` would ask engines for, or `CircuitRule.measure_selves` where corrections require more.
+
+        Parameters
+        ----------
+        A : ndarray of shape (n_a, encoded_width)
+        need : frozenset of str
+            What corrections require, as in `measure`.
+
+        Returns
+        -------
+        tuple of EngineCall
+        """
+        return self.calls(A)
 
     def check(self, X: object, name: str = "X") -> Values:
         """X as a finite real matrix of the right width.
@@ -137,6 +168,15 @@ class KernelRule(ABC):
                 f"{name} has {data.shape[1]} feature(s), but this kernel was fitted on {self.num_features} feature(s)."
             )
         return data
+
+
+def stacked(A: Values | int, B: Values | int | None) -> Values | int:
+    """Rows of both sides; their number where one of them is only counted."""
+    if B is None:
+        return A
+    if isinstance(A, np.ndarray) and isinstance(B, np.ndarray):
+        return np.vstack([A, B])
+    return sum(len(side) if isinstance(side, np.ndarray) else side for side in (A, B))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +210,27 @@ class CircuitRule(KernelRule):
 
     def encode(self, X: Values) -> Values:
         return self.scaling(X)
+
+    def measure_selves(self, A: Values, need: frozenset[str] = frozenset()) -> Overlaps:
+        """Raw kernel values of encoded rows with themselves, with what corrections require.
+
+        Parameters
+        ----------
+        A : ndarray of shape (n_a, encoded_width)
+        need : frozenset of str
+            As in `measure`.
+
+        Returns
+        -------
+        Overlaps
+            Of shape (n_a,).
+
+        Raises
+        ------
+        InvalidParameterError
+            No circuit measures an entry of this kernel.
+        """
+        raise InvalidParameterError(f"No circuit measures the self-values of {self}.")
 
     def __str__(self) -> str:
         return f"{self.feature_map!r}, {self.num_features} features, {self.engine!r}"

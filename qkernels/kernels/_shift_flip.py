@@ -114,13 +114,15 @@ class ShiftSpectrum(Correction):
         self.shift_: Values = lift / spectrum.root**2
         return self
 
-    def transform_gram(self, gram: Values) -> Values:
+    def transform_gram(self, gram: Values, overlaps: Overlaps | None = None) -> Values:
         """Shift the diagonal of the training matrix.
 
         Parameters
         ----------
         gram : ndarray of shape (n_fit, n_fit)
             The matrix given to `fit`.
+        overlaps : Overlaps, optional
+            Not used.
 
         Returns
         -------
@@ -158,6 +160,30 @@ class ShiftSpectrum(Correction):
         """
         check_is_fitted(self)
         return cross
+
+    def transform_stderr(self, stderr: Values, gram: Values, overlaps: Overlaps | None = None) -> Values:
+        """Standard errors of the shifted training matrix, with the shift taken as it is.
+
+        Parameters
+        ----------
+        stderr : ndarray of shape (n_fit, n_fit)
+        gram : ndarray of shape (n_fit, n_fit)
+            Not used.
+        overlaps : Overlaps, optional
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n_fit, n_fit)
+            `stderr` itself: a shift adds no noise away from the diagonal, and on it the size of the shift is a choice.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+        """
+        check_is_fitted(self)
+        return stderr
 
 
 class FlipSpectrum(MappedRepair):

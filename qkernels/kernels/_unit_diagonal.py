@@ -134,13 +134,15 @@ class UnitDiagonal(Correction):
         self.scale_ = self._inverse_lengths(np.diag(gram))
         return self
 
-    def transform_gram(self, gram: Values) -> Values:
+    def transform_gram(self, gram: Values, overlaps: Overlaps | None = None) -> Values:
         """Renormalise the training matrix.
 
         Parameters
         ----------
         gram : ndarray of shape (n_fit, n_fit)
             The matrix given to `fit`.
+        overlaps : Overlaps, optional
+            Not used.
 
         Returns
         -------
@@ -179,9 +181,82 @@ class UnitDiagonal(Correction):
         rows = self._inverse_lengths(np.square(cross @ self.root_).sum(axis=1))
         return np.asarray(rows[:, None] * cross * self.scale_)
 
+    def transform_new(self, values: Values, left: Values, right: Values, overlaps: Overlaps | None = None) -> Values:
+        """Renormalise entries of new rows among themselves by their self-values.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_new, n_new), or (n_new, 1)
+        left, right : ndarray of shape (n_new, 1), and (1, n_new) or (n_new, 1)
+            Self-values.
+        overlaps : Overlaps, optional
+            Not used.
+
+        Returns
+        -------
+        ndarray of the shape of `values`
+            1 for a row with itself; 0 where a row has length 0.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+        """
+        check_is_fitted(self)
+        rows, columns = (self._inverse_lengths(own.ravel()).reshape(own.shape) for own in (left, right))
+        return np.asarray(values * rows * columns)
+
+    def transform_stderr(self, stderr: Values, gram: Values, overlaps: Overlaps | None = None) -> Values:
+        r"""Standard errors of the renormalised training matrix.
+
+        .. math:: \mathrm{Var}_{ij} = \frac{\sigma_{ij}^2}{K_{ii} K_{jj}} + \frac{K_{ij}^2}{4 K_{ii} K_{jj}}
+            \left(\frac{\sigma_{ii}^2}{K_{ii}^2} + \frac{\sigma_{jj}^2}{K_{jj}^2}\right), \qquad \mathrm{Var}_{ii} = 0
+
+        Entries count as independent; those of a repaired matrix are not quite.
+
+        Parameters
+        ----------
+        stderr : ndarray of shape (n_fit, n_fit)
+            σ, symmetric.
+        gram : ndarray of shape (n_fit, n_fit)
+            The matrix given to `fit`.
+        overlaps : Overlaps, optional
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n_fit, n_fit)
+            Symmetric; 0 on the diagonal.
+
+        Raises
+        ------
+        NotFittedError
+            Call `fit` first.
+        """
+        check_is_fitted(self)
+        scaled = np.outer(self.scale_, self.scale_)
+        return stderr_of_ratio(stderr * scaled, 0.5 * (gram + gram.T) * scaled, np.diag(stderr) * self.scale_**2)
+
     def _inverse_lengths(self, squared: Values) -> Values:
         """1/√s; 0 where s counts as 0."""
         inverse = np.zeros(len(squared))
         found = squared > self._floor
         inverse[found] = 1.0 / np.sqrt(squared[found])
         return inverse
+
+
+def stderr_of_ratio(own: Values, ratio: Values, relative: Values) -> Values:
+    """First-order standard errors of R_ij = A_ij/√(a_i a_j), where a is the diagonal of A; 0 on the diagonal.
+
+    Parameters
+    ----------
+    own : ndarray of shape (n, n)
+        Errors of A_ij, divided by √(a_i a_j).
+    ratio : ndarray of shape (n, n)
+        R.
+    relative : ndarray of shape (n,)
+        Relative errors of a.
+    """
+    stderr = np.hypot(own, 0.5 * np.abs(ratio) * np.hypot(relative[:, None], relative[None, :]))
+    np.fill_diagonal(stderr, 0.0)
+    return np.asarray(stderr)

@@ -15,6 +15,7 @@ from sklearn.model_selection import BaseCrossValidator, validation_curve
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.plotting._axes import axes_of
+from qkernels.plotting._curves import draw_curve, name_of, parameters_named, sorted_curve
 
 
 class BandwidthDisplay:
@@ -73,22 +74,13 @@ class BandwidthDisplay:
         *,
         name: str | None = None,
     ) -> None:
-        values, scores = np.asarray(bandwidths, dtype=np.float64), np.asarray(mean, dtype=np.float64)
-        spread = None if std is None else np.asarray(std, dtype=np.float64)
-        shapes = [np.shape(item) for item in (values, scores, spread) if item is not None]
-        if values.ndim != 1 or len(values) == 0 or len(set(shapes)) != 1:
-            raise InvalidDataError(
-                f"BandwidthDisplay: bandwidths, mean and std must be vectors of one length; got shapes {shapes}."
-            )
+        values, scores, spread = sorted_curve("BandwidthDisplay", "bandwidths", bandwidths, mean, std)
         if not (values > 0.0).all():
             raise InvalidDataError(
                 f"BandwidthDisplay: bandwidths must be positive; got {float(values.min()):g}. They are "
                 "drawn on a logarithmic axis."
             )
-        order = np.argsort(values)
-        self.bandwidths = values[order]
-        self.mean = scores[order]
-        self.std = None if spread is None else spread[order]
+        self.bandwidths, self.mean, self.std = values, scores, spread
         self.name = name
 
     @classmethod
@@ -141,8 +133,7 @@ class BandwidthDisplay:
         _, scores = validation_curve(
             estimator, X, y, param_name=found, param_range=values.tolist(), cv=cv, scoring=scoring
         )
-        last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-        return cls(values, scores.mean(axis=1), scores.std(axis=1), name=name or type(last).__name__)
+        return cls(values, scores.mean(axis=1), scores.std(axis=1), name=name or name_of(estimator))
 
     @classmethod
     def from_search(cls, search: BaseEstimator | Sequence[BaseEstimator], *, name: str | None = None) -> Self:
@@ -210,16 +201,7 @@ class BandwidthDisplay:
         self.line_: Line2D
         self.ax_, self.figure_ = axes_of(ax, type(self).__name__)
         style: dict[str, object] = {"marker": "o", "label": name or self.name}
-        (self.line_,) = self.ax_.plot(self.bandwidths, self.mean, **{**style, **line_kw})  # type: ignore[arg-type]
-        if self.std is not None:
-            self.ax_.fill_between(
-                self.bandwidths,
-                self.mean - self.std,
-                self.mean + self.std,
-                color=self.line_.get_color(),
-                alpha=0.12,
-                linewidth=0.0,
-            )
+        self.line_ = draw_curve(self.ax_, self.bandwidths, self.mean, self.std, {**style, **line_kw})
         self.ax_.set_xscale("log")
         self.ax_.set_xlabel("bandwidth")
         self.ax_.set_ylabel("score")
@@ -230,14 +212,9 @@ class BandwidthDisplay:
 
 def _bandwidth_parameter(estimator: BaseEstimator) -> str:
     """The only parameter named bandwidth; a kernel that is None makes a fresh default when it is set."""
-    parameters = estimator.get_params(deep=True)
-    names = [name for name in parameters if name.split("__")[-1] == "bandwidth"]
+    names = parameters_named(estimator, "bandwidth")
     if not names:
-        names = [
-            f"{name}__bandwidth"
-            for name, value in parameters.items()
-            if name.split("__")[-1] == "kernel" and value is None
-        ]
+        names = [f"{name}__bandwidth" for name in parameters_named(estimator, "kernel", lambda value: value is None)]
     if len(names) != 1:
         raise InvalidParameterError(
             f"BandwidthDisplay.from_estimator: param_name must be given for {type(estimator).__name__}; "

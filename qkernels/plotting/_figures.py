@@ -7,11 +7,13 @@ from math import ceil
 from numbers import Integral
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.plotting._bandwidth import BandwidthDisplay
 from qkernels.plotting._gram import GramDisplay
+from qkernels.plotting._noise_scale import NoiseScaleDisplay
 
 # Okabe and Ito's colours, told apart with any colour vision; markers tell them apart in print.
 _STYLES = (
@@ -108,10 +110,7 @@ def gram_figure(
     """
     if not displays:
         raise InvalidDataError("gram_figure: displays must hold at least one GramDisplay; got none.")
-    if isinstance(columns, bool) or not isinstance(columns, Integral) or columns < 1:
-        raise InvalidParameterError(f"gram_figure: columns must be a positive integer; got {columns!r}.")
-    columns = min(int(columns), len(displays))
-    rows = ceil(len(displays) / columns)
+    columns, rows = _grid("gram_figure", columns, len(displays))
     figure = Figure(figsize=(3.8 * columns + 0.6, 3.5 * rows + 0.3), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for display, ax in zip(displays, axes, strict=False):
@@ -126,6 +125,92 @@ def gram_figure(
     if title:
         figure.suptitle(title)
     return figure
+
+
+def noise_scale_figure(
+    panels: Mapping[str, Sequence[NoiseScaleDisplay]],
+    *,
+    references: Mapping[str, float | Mapping[str, float]] | None = None,
+    columns: int = 2,
+    xlabel: str = "scale of the noise",
+    ylabel: str = "accuracy",
+    title: str | None = None,
+) -> Figure:
+    """Draw scores against the scale of noise, a panel for each model.
+
+    Parameters
+    ----------
+    panels : mapping from str to sequence of NoiseScaleDisplay
+        Title of each panel, and the curves in it, at least one; curves of one name have one style in all panels.
+    references : mapping from str to float or mapping, optional
+        Scores without noise, drawn as horizontal lines: a tuned RBF. A mapping gives the value by panel.
+    columns : int, default=2
+        Panels per line, at least 1.
+    xlabel, ylabel : str
+        Labels of the axes, which all panels share.
+    title : str, optional
+        Title of the whole picture.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no panel, or a panel without a curve.
+    InvalidParameterError
+        If `columns` is not a positive integer.
+    """
+    empty = [name for name, displays in panels.items() if not displays]
+    if not panels or empty:
+        raise InvalidDataError(
+            "noise_scale_figure: panels must hold at least one NoiseScaleDisplay each; got "
+            f"{f'none in {empty[0]!r}' if empty else 'no panel'}."
+        )
+    columns, rows = _grid("noise_scale_figure", columns, len(panels))
+    figure = Figure(figsize=(4.2 * columns + 0.4, 2.9 * rows + 1.0), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    styles: dict[str | None, int] = {}
+    handles: dict[str, Artist] = {}
+    for (panel, displays), ax in zip(panels.items(), axes, strict=False):
+        ax.axvline(1.0, color="0.85", linewidth=4.0, zorder=0)  # the device as it was calibrated
+        for display in displays:
+            index = styles.setdefault(display.name, len(styles))
+            colour, marker = _STYLES[index % len(_STYLES)]
+            # The first is drawn broad, so that it can be seen where later ones cover it.
+            size, width = (8.0, 3.2) if index == 0 else (5.0, 1.6)
+            display.plot(ax=ax, color=colour, marker=marker, markersize=size, linewidth=width)
+        for index, (name, score) in enumerate((references or {}).items()):
+            level = score[panel] if isinstance(score, Mapping) else score
+            ax.axhline(level, color="0.25", linestyle=_LINES[index % len(_LINES)], linewidth=1.3, label=name)
+        ax.set(title=panel, xlabel="", ylabel="", xticks=sorted({s for d in displays for s in d.scales.tolist()}))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.grid(alpha=0.3, linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+        handles |= {text: handle for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+        previous = ax.get_legend()
+        if previous is not None:
+            previous.remove()
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    for ax in axes[max(0, len(panels) - columns) : len(panels)]:  # nothing stands below them
+        ax.set_xlabel(xlabel)
+        ax.tick_params(labelbottom=True)
+    for ax in axes[: len(panels) : columns]:
+        ax.set_ylabel(ylabel)
+    if title:
+        figure.suptitle(title)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _grid(owner: str, columns: int, count: int) -> tuple[int, int]:
+    """Columns and rows for some panels."""
+    if isinstance(columns, bool) or not isinstance(columns, Integral) or columns < 1:
+        raise InvalidParameterError(f"{owner}: columns must be a positive integer; got {columns!r}.")
+    columns = min(int(columns), count)
+    return columns, ceil(count / columns)
 
 
 def _spread(display: GramDisplay) -> tuple[float, float]:

@@ -5,6 +5,7 @@
 - `row_keys`, `pair_uniforms`, `sample_frequencies`, …: content-keyed shot statistics.
 - `shots_for_stderr`, `shots_to_resolve`, `shots_for_gram_error`: shots that answer a question; `allocate_shots`,
   `pool_frequencies`: a budget shared among pairs, and two measurements of them in one.
+- `settings_text`: an object as text for keys that outlive a process; `setting_attributes`: what goes into them.
 """
 
 from qkernels.programs._allocation import allocate_shots, pool_frequencies
@@ -19,6 +20,7 @@ from qkernels.programs._sampling import (
     single_uniforms,
     wilson_stderr,
 )
+from qkernels.programs._settings_text import setting_attributes, settings_text
 from qkernels.programs._shots import (
     RESOLUTION_SIGMAS,
     shots_for_gram_error,
@@ -43,6 +45,8 @@ __all__ = [
     "row_keys",
     "sample_counts",
     "sample_frequencies",
+    "setting_attributes",
+    "settings_text",
     "shots_for_gram_error",
     "shots_for_stderr",
     "shots_to_resolve",

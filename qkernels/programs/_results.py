@@ -20,6 +20,7 @@ class Overlaps:
     Attributes
     ----------
     values : ndarray of shape (n_x, n_y), or (n_pairs,) where pairs were asked for; float64 in [0, 1]
+        Extrapolated ones (`ZeroNoiseExtrapolation`) may lie outside.
     stderr : ndarray of the shape of `values`, or None
         Standard error of sampled entries (Wilson half-width at one sigma, never 0); 0 where an entry is known
         without sampling (the diagonal of a noiseless engine). None for exact values.
@@ -31,8 +32,18 @@ class Overlaps:
         with m = num_qubits where the program has no patches. Rows sum to 1, and ``weights[..., 0]`` equals `values`;
         a row with itself has weight 0 only. Beyond weight 0 the two orientations of a pair differ: as everywhere, the
         row with the smaller key is prepared and the other undone, and ``orientation="both"`` averages the two.
-    bits : ndarray, uint8, or None
-        On request, from engines that run circuits: the measured bits, packed.
+    bits : ndarray of shape (n_x, n_y, shots, ⌈n/8⌉), or (n_pairs, shots, ⌈n/8⌉); uint8; or None
+        On request (``need={"bits"}``) from noisy engines that sample: the measured bits in the layout of Qiskit's
+        ``BitArray``, the lowest bit of the last byte is qubit 0 of the program. Sorted by outcome: the order of shots
+        says nothing.
+    outcomes : ndarray of shape (n_x, n_y, 2**n), or (n_pairs, 2**n); float64; or None
+        The same from noisy engines without shots: the probability of every outcome, qubit 0 of the program the lowest
+        bit of the index.
+    readout : ndarray of shape (n, 2, 2), float64, or None
+        With `bits` or `outcomes`: P(read | true) of every qubit of the program; columns sum to 1.
+    diagonals : tuple of ndarray of shape (n_x,) and (n_y,), or None
+        On request (``need={"diagonal"}``): the entries of every row of X and of Y with itself, measured where the
+        engine is noisy.
     orientations : ndarray of shape (2, …), or None
         On request (``need={"orientations"}``): the two orientations of every entry of `values` before averaging.
     info : mapping
@@ -44,6 +55,9 @@ class Overlaps:
     num_shots: NDArray[np.int64] | None = None
     weights: NDArray[np.float64] | None = None
     bits: NDArray[np.uint8] | None = None
+    outcomes: NDArray[np.float64] | None = None
+    readout: NDArray[np.float64] | None = None
+    diagonals: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     orientations: NDArray[np.float64] | None = None
     info: Info = field(default_factory=dict)
 
@@ -69,7 +83,7 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a request would do, before anything is done.
+    """What a request would do, before anything is done. Plans add up to that of requests made one after another.
 
     Attributes
     ----------
@@ -99,6 +113,21 @@ class Plan:
     memory_limit_bytes: int
     feasible: bool = True
     reason: str = ""
+
+    def __add__(self, other: Plan) -> Plan:
+        """Both requests, one after the other."""
+        engines = dict.fromkeys([*self.engine.split(" + "), *other.engine.split(" + ")])
+        return Plan(
+            engine=" + ".join(engines),
+            num_qubits=max(self.num_qubits, other.num_qubits),
+            circuits=self.circuits + other.circuits,
+            entries=self.entries + other.entries,
+            shots=self.shots + other.shots,
+            memory_bytes=max(self.memory_bytes, other.memory_bytes),
+            memory_limit_bytes=min(self.memory_limit_bytes, other.memory_limit_bytes),
+            feasible=self.feasible and other.feasible,
+            reason=" ".join(plan.reason for plan in (self, other) if plan.reason),
+        )
 
     def __str__(self) -> str:
         verdict = "fits" if self.feasible else f"does not fit: {self.reason}"

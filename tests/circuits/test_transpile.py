@@ -44,7 +44,7 @@ def u_circuit(num_features: int) -> QuantumCircuit:
 
 # Without phase stripping these two do not finish: time grows exponentially with the number of P(x_i).
 @pytest.mark.parametrize(
-    "feature_map", [CPMap(), CircuitMap(u_circuit(30))], ids=["CPMap", "30 u gates with parametric phi"]
+    "feature_map", [CPMap(ring=True), CircuitMap(u_circuit(30))], ids=["CPMap", "30 u gates with parametric phi"]
 )
 def test_thirty_features_transpile_for_156_qubits(feature_map: FeatureMap, fez: BackendV2) -> None:
     pair = overlap_circuit(feature_map.build(30), feature_map.parameter_vector(30))
@@ -56,7 +56,7 @@ def test_thirty_features_transpile_for_156_qubits(feature_map: FeatureMap, fez: 
 
 
 @pytest.mark.parametrize("optimization_level", [0, 1, 2, 3])
-@pytest.mark.parametrize("feature_map", [CPMap(), ZZFeatureMap(reps=1, data_map="havlicek")], ids=repr)
+@pytest.mark.parametrize("feature_map", [CPMap(ring=True), ZZFeatureMap(reps=1, data_map="havlicek")], ids=repr)
 def test_the_device_circuit_returns_the_overlap(
     feature_map: FeatureMap, optimization_level: int, fez: BackendV2
 ) -> None:
@@ -71,7 +71,7 @@ def test_the_device_circuit_returns_the_overlap(
 
 
 @pytest.mark.parametrize("optimization_level", [2, 3])
-@pytest.mark.parametrize("feature_map", [CPMap(), ZZFeatureMap(entanglement="full")], ids=repr)
+@pytest.mark.parametrize("feature_map", [CPMap(ring=True), ZZFeatureMap(entanglement="full")], ids=repr)
 def test_the_barrier_separates_x_from_y(feature_map: FeatureMap, optimization_level: int, fez: BackendV2) -> None:
     x = feature_map.parameter_vector(6)
     pair = overlap_circuit(feature_map.build(6), x)
@@ -91,7 +91,7 @@ def test_the_barrier_separates_x_from_y(feature_map: FeatureMap, optimization_le
 
 
 def test_the_barrier_can_cost_gates(fez: BackendV2) -> None:
-    feature_map = CPMap()
+    feature_map = CPMap(ring=True)
     circuit, x = feature_map.build(5), feature_map.parameter_vector(5)
     counts = [
         transpile_for(overlap_circuit(circuit, x, barrier=barrier), fez).circuit.count_ops()["cz"]
@@ -101,7 +101,7 @@ def test_the_barrier_can_cost_gates(fez: BackendV2) -> None:
 
 
 def test_the_same_seed_gives_the_same_circuit(fez: BackendV2) -> None:
-    circuit = CPMap().build(8)
+    circuit = CPMap(ring=True).build(8)
 
     def gates(result: StrippedCircuit) -> list[tuple[str, list[int]]]:
         found = result.circuit

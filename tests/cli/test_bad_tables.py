@@ -43,7 +43,17 @@ CASES: dict[str, tuple[str | bytes, str | None, str]] = {
     "decimal commas": (
         "height;kind\n1,5;a\n2,5;b\n",
         "kind",
-        "column 'height' has text ('1,5' in line 2)",
+        "'height' has text ('1,5' in line 2); write numbers with a decimal point, 1.5, not with a decimal comma.",
+    ),
+    "decimal commas and points of thousands": (
+        "height;kind\n-1.234,50;a\n2,5;b\n",
+        "kind",
+        "('-1.234,50' in line 2); write numbers with a decimal point, -1234.50, not with a decimal comma.",
+    ),
+    "a comma that is none": (
+        'height,kind\n"a,5",a\n',
+        "kind",
+        "turn it into numbers (such as one 0/1 column per value)",
     ),
     "underscored numbers": (GOOD.replace("3,2,b", "3,1_000,b"), "kind", "has text ('1_000' in line 5)"),
     "infinite value": (
@@ -129,7 +139,19 @@ def test_output_that_is_a_file(tmp_path: Path) -> None:
 
 def test_sample_smaller_than_the_classes() -> None:
     message = refused("--dataset", "digits", "--max-rows", "20", "--folds", "2")
-    assert "has 2 rows, too few for 2 outer and 3 inner folds" in message
+    # 6 rows: 3 in every outer training part, 1 in every inner fold
+    assert "--max-rows must be at least 60 for this table, 6 rows of each of its 10 classes" in message
+    assert message.endswith("got 20.")
+
+
+@pytest.mark.parametrize("option", ["--device", "--noise"])
+def test_a_device_with_too_few_qubits(option: str, tmp_path: Path) -> None:
+    message = refused("--dataset", "wine", option, "fake_manila", "--output", str(tmp_path / "out"))
+    components = 8 if option == "--device" else 6
+    assert message == (
+        f"{option}: a circuit of {components} components has {components} qubits, and fake_manila has 5. Use "
+        "--features 5 or fewer, or a larger device."
+    )
 
 
 def test_unknown_device(tmp_path: Path) -> None:

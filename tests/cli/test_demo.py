@@ -88,6 +88,16 @@ def test_record_describes_the_run(record: dict[str, object]) -> None:
     assert [model["name"] for model in record["models"]] == NAMES
 
 
+def test_without_noise_nothing_speaks_of_it(result: Result, record: dict[str, object], folder: Path) -> None:
+    assert "noise" not in record
+    assert "noise" not in record["settings"]
+    assert not any("noise" in model for model in record["models"])
+    assert not (folder / "out" / "noise.png").exists()
+    assert "noisy" not in result.stdout
+    assert "noisy" not in (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "by how much is not estimated" in (folder / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_record_agrees_with_itself(record: dict[str, object]) -> None:
     reference = record["models"][0]
     for model in record["models"]:

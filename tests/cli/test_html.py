@@ -250,7 +250,9 @@ def test_device_cost(run: Run) -> None:
     entries = ROWS * (ROWS - 1) // 2
     want = [[entries, 4096, entries * 4096], [ROWS, 4096, ROWS * 4096], [ROWS, 4096, ROWS * 4096]]
     assert [[int(cell.replace(",", "")) for cell in cells] for cells in rows(run, "cost").values()] == want
-    assert f"matrix of these {ROWS} rows is {entries} circuits x 4,096 shots" in text(run.page)
+    together = f"matrix of these {ROWS} rows and its diagonal is {entries + ROWS} circuits x 4,096 shots: about"
+    assert together in text(run.page)
+    assert " of QPU time on fake_fez with " in text(run.page)
 
 
 @pytest.mark.parametrize("written", [NAME, TARGET, *CLASSES[:2]], ids=["file", "target", "class 1", "class 2"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from qkernels.circuits import Resources
 from qkernels.cli import _words
 from qkernels.cli._models import Model
 from qkernels.cli._notes import limit_notes, reading_notes
-from qkernels.cli._results import Outcome, Results, Settings
+from qkernels.cli._results import Outcome, QPUCost, Results, Settings
 from qkernels.cli._tables import Table
 from qkernels.diagnostics import FoldScores, OffDiagonalStatistics, RBFFit, corrected_interval, qpu_verdict
 from qkernels.feature_maps import SeparableMap, ZZFeatureMap
@@ -99,9 +100,35 @@ def test_best_sentence_compares_with_the_best_quantum_kernel() -> None:
     assert behind == "Highest accuracy: RBF SVM, 90.0 %; over the best quantum kernel +2.0 points [+1.6, +2.4] at 95%."
 
 
+def test_the_floor_names_models_that_do_not_beat_it() -> None:
+    share = "Always answering the largest class scores 66.7 %"
+    assert _words.floor_sentence(results(quantum("ZZ", 0.02))) == f"{share}."
+    low = Outcome(Model("flat", None, ZZFeatureMap()), FoldScores((2 / 3,) * 5, 1.0, 0.25), {})
+    assert _words.floor_sentence(results(low, quantum("ZZ", 0.02))) == f"{share}; not better: flat."
+    found = results(low)
+    nothing = Results(SETTINGS, found.table, 2, "fake_fez", 156, [low])
+    assert _words.floor_sentence(nothing) == (
+        f"{share}: no model beats it, and nothing about kernels follows from these folds."
+    )
+
+
 def test_device_costs_by_hand() -> None:
     costs = _words.device_costs(results(quantum("ZZ", 0.02)))
     assert [(cost.circuits, cost.total_shots) for cost in costs] == [(15, 15_000), (6, 6_000), (6, 6_000)]
+
+
+def test_the_device_sentence_has_the_diagonal_and_the_time() -> None:
+    found = results(quantum("ZZ", 0.02))
+    sentence = "On a device the matrix of these 6 rows and its diagonal is 21 circuits x 1,000 shots"
+    assert _words.device_sentence(found) == f"{sentence}."
+    short = replace(found, cost=QPUCost("ZZ", 7.3, 7.3 / 600))
+    assert _words.device_sentence(short).startswith(
+        f"{sentence}: about 7 s of QPU time on fake_fez with ZZ, 1% of the 10 minutes that an Open Plan has in 28 days"
+    )
+    long = replace(found, cost=QPUCost("ZZ", 11_340.0, 18.9))
+    assert ": about 3.1 hours of QPU time on fake_fez with ZZ, 18.9 times the 10 minutes" in _words.device_sentence(
+        long
+    )
 
 
 def test_notes_depend_on_the_table() -> None:

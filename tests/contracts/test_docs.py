@@ -32,3 +32,15 @@ def test_every_python_block_shows_its_output(page: Path) -> None:
 @each_page
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     assert broken_links(page) == []
+
+
+RUNBOOK = Path(__file__).parents[2] / "hardware" / "README.md"
+
+
+def test_runbook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_python_blocks(RUNBOOK)
+
+
+def test_links_of_the_runbook_lead_somewhere() -> None:
+    assert broken_links(RUNBOOK) == []

@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-ROOMS = sorted(path.parent.name for path in (ROOT / "qkernels").glob("*/__init__.py"))
+PACKAGES = {"qkernels": ROOT / "qkernels", "qkernels_hardware": ROOT / "hardware" / "qkernels_hardware"}
+ROOMS = sorted(f"{name}.{path.parent.name}" for name, at in PACKAGES.items() for path in at.glob("*/__init__.py"))
 SOURCES = sorted([*(ROOT / "qkernels").rglob("*.py"), *(ROOT / "hardware" / "qkernels_hardware").rglob("*.py")])
 
 
@@ -30,12 +31,13 @@ def test_private_files_of_room_are_protected(room: str) -> None:
         if contract["type"] == "protected"
         for module in contract["protected_modules"]
     }
-    assert protected.get(f"qkernels.{room}.*") == [f"qkernels.{room}"]
+    assert protected.get(f"{room}.*") == [room]
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_files_of_room_are_private(room: str) -> None:
-    public = [path.name for path in (ROOT / "qkernels" / room).glob("*.py") if not path.name.startswith("_")]
+    package, name = room.split(".")
+    public = [path.name for path in (PACKAGES[package] / name).glob("*.py") if not path.name.startswith("_")]
     assert public == []
 
 

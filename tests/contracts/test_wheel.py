@@ -39,7 +39,7 @@ def test_wheel_contents(dist: Path) -> None:
     expected = {
         str(path.relative_to(package.parent))
         for package in (ROOT / "qkernels", ROOT / "hardware" / "qkernels_hardware")
-        for path in [*package.rglob("*.py"), package / "py.typed"]
+        for path in [*package.rglob("*.py"), *package.rglob("*.json"), package / "py.typed"]
     }
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert "qkernels-0.1.0.dist-info/licenses/LICENSE" in names

@@ -54,9 +54,18 @@ def test_no_negative_zero_is_shown() -> None:
     assert PairedInterval(-1e-6, -0.02, 0.02, 0.01, 0.95, 9).points() == "+0.0 [-2.0, +2.0]"
 
 
-def test_equal_scores_give_an_interval_of_width_zero() -> None:
-    interval = corrected_interval(fold_scores(1, 5), fold_scores(1, 5))
-    assert (interval.low, interval.difference, interval.high) == (0.0, 0.0, 0.0)
+@pytest.mark.parametrize("shift", [0.0, -0.1], ids=["equal scores", "equal differences"])
+def test_folds_that_are_alike_give_no_interval(shift: float) -> None:
+    b = FoldScores((0.9, 0.8, 0.7), 1.0, 0.5)
+    interval = corrected_interval(FoldScores(tuple(score + shift for score in b.scores), 1.0, 0.5), b)
+    assert not interval.is_known
+    assert (interval.low, interval.high, interval.standard_error) == (-np.inf, np.inf, 0.0)
+    assert interval.difference == pytest.approx(shift)
+    assert str(interval) == f"{100 * shift:+.1f} points [folds alike]"
+
+
+def test_folds_that_differ_give_an_interval() -> None:
+    assert corrected_interval(fold_scores(1, 5), fold_scores(2, 5)).is_known
 
 
 @pytest.mark.parametrize(
@@ -151,3 +160,10 @@ def test_a_class_too_small_to_stratify() -> None:
     keep = np.r_[0:60, 100:104]
     with pytest.raises(InvalidDataError, match=r"class 2 of y has 4 row\(s\); n_splits=5 needs at least 5"):
         compare_models({"dummy": DummyClassifier()}, X[keep], y[keep])
+
+
+def test_folds_without_a_score_are_not_called_alike() -> None:
+    scores = FoldScores((0.9, float("nan"), 0.8), 1.0, 0.5)
+    interval = corrected_interval(scores, FoldScores((0.7, 0.8, 0.9), 1.0, 0.5))
+    assert "alike" not in str(interval)
+    assert "nan" in str(interval)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from qkernels._errors import InvalidParameterError
-from qkernels.diagnostics import OffDiagonalStatistics, PairedInterval, RBFFit, qpu_verdict
+from qkernels.diagnostics import (
+    FoldScores,
+    OffDiagonalStatistics,
+    PairedInterval,
+    RBFFit,
+    corrected_interval,
+    qpu_verdict,
+)
 
 
 def interval(low: float, high: float) -> PairedInterval:
@@ -51,6 +58,16 @@ def test_each_part_of_the_rule(high: float, std: float, correlation: float, reas
 )
 def test_words_when_nothing_speaks_against(evidence: PairedInterval | None, words: str) -> None:
     assert str(qpu_verdict(interval=evidence, rbf=RBFFit(0.1, 0.5))).startswith(words)
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.1, 0.1])
+def test_folds_that_are_alike_rule_nothing_out(shift: float) -> None:
+    ours, rbf = FoldScores((0.5 + shift, 0.5 + shift), 1.0, 1.0), FoldScores((0.5, 0.5), 1.0, 1.0)
+    verdict = qpu_verdict(interval=corrected_interval(ours, rbf))
+    assert not verdict.ruled_out
+    assert str(verdict) == (
+        f"not ruled out: these folds cannot tell it from the tuned RBF, {100 * shift:+.1f} points [folds alike]"
+    )
 
 
 def test_evidence_is_kept() -> None:

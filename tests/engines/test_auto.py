@@ -212,9 +212,32 @@ def test_what_no_engine_takes_is_named() -> None:
         AutoEngine().overlaps(OverlapProgram(circuit, x), [[0.1], [0.2]])
 
 
-def test_gradients_are_those_of_the_chosen_engine() -> None:
-    with pytest.raises(UnsupportedCircuitError, match="MPSEngine computes no gradients"):
-        AutoEngine().vjp(LINEAR_30, np.ones((2, 2)), data(2, 30))
+def test_gradients_are_those_of_statevectors() -> None:
+    feature_map = ZZFeatureMap()
+    program = OverlapProgram(feature_map.build(14), feature_map.parameter_vector(14))
+    X, weights = data(3, 14), np.arange(9.0).reshape(3, 3)
+    assert isinstance(AutoEngine().choose(program, 3), MPSEngine)
+    for found, expected in zip(
+        AutoEngine().vjp(program, weights, X), StatevectorEngine().vjp(program, weights, X), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_values_and_gradients_are_those_of_statevectors() -> None:
+    feature_map = ZZFeatureMap()
+    program = ExpectationProgram(feature_map.build(3), feature_map.parameter_vector(3), observables=["ZZI", "XIY"])
+    X, weights = data(4, 3), np.arange(8.0).reshape(4, 2)
+    values, d_theta, d_X = AutoEngine().expectations_and_vjp(program, X, lambda v: weights * v)
+    np.testing.assert_allclose(values, StatevectorEngine().expectations(program, X).values, rtol=0, atol=1e-13)
+    expected = StatevectorEngine().vjp(program, weights * values, X)
+    for found, other in zip((d_theta, d_X), expected, strict=True):
+        np.testing.assert_allclose(found, other, rtol=0, atol=1e-13)  # type: ignore[arg-type]
+
+
+def test_gradients_beyond_statevectors_are_refused() -> None:
+    pattern = r"AutoEngine has gradients of statevectors only, .*: A gradient of 2 row\(s\) on 30 qubits takes at least"
+    with pytest.raises(UnsupportedCircuitError, match=pattern):
+        AutoEngine(memory_limit=1 << 30).vjp(LINEAR_30, np.ones((2, 2)), data(2, 30))
 
 
 @pytest.mark.parametrize(

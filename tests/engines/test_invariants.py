@@ -42,7 +42,7 @@ PROGRAMS = {
     "zz": program_of(ZZFeatureMap().build(3)),
     "separable": program_of(SeparableMap().build(3)),
     "hamiltonian": program_of(HamiltonianMap(1).build(3)),
-    "cp": program_of(CPMap(reps=2).build(3)),
+    "cp": program_of(CPMap(reps=2, ring=True).build(3)),
 }
 every_program = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
 

@@ -15,7 +15,7 @@ from qkernels.programs import OverlapProgram
 
 MAPS = [
     pytest.param(ZZFeatureMap(entanglement="full"), 6, id="phases"),
-    pytest.param(CPMap(), 10, id="outer-phases-and-blocks"),
+    pytest.param(CPMap(ring=True), 10, id="outer-phases-and-blocks"),
     pytest.param(HamiltonianMap(), 5, id="sample-blocks"),
 ]
 

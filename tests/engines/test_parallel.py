@@ -22,7 +22,7 @@ BACKENDS = ["threading", "loky", "multiprocessing", "sequential"]
 
 
 def gram(seed: int, engine: StatevectorEngine | MPSEngine) -> np.ndarray:
-    feature_map = CPMap() if isinstance(engine, StatevectorEngine) else ZZFeatureMap()
+    feature_map = CPMap(ring=True) if isinstance(engine, StatevectorEngine) else ZZFeatureMap()
     program = OverlapProgram(feature_map.build(12), feature_map.parameter_vector(12))
     X = np.random.default_rng(seed).uniform(-1, 1, size=(600, 12))
     return engine.overlaps(program, X).values
@@ -86,14 +86,14 @@ def test_concurrent_threads_get_right_values() -> None:
 
 
 def observed(seed: int) -> np.ndarray:
-    circuit = CPMap().build(12)
+    circuit = CPMap(ring=True).build(12)
     program = ExpectationProgram(circuit, circuit.parameters, observables=["XXIIIIII", "IIYIIZII", "ZIIIIIIZ"])
     X = np.random.default_rng(seed).uniform(-1, 1, size=(600, 12))
     return StatevectorEngine().expectations(program, X).values
 
 
 def weighed(seed: int) -> np.ndarray:
-    circuit = CPMap().build(9)
+    circuit = CPMap(ring=True).build(9)
     X = np.random.default_rng(seed).uniform(-1, 1, size=(40, 9))
     answer = StatevectorEngine().overlaps(OverlapProgram(circuit, circuit.parameters), X, need={"weights"})
     assert answer.weights is not None

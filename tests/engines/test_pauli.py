@@ -47,7 +47,7 @@ CIRCUITS = {
     "blocks": HamiltonianMap().build(3),
     "one-qubit": ZZFeatureMap().build(1),
     "one-real-qubit": real_circuit(1),
-    "eight": CPMap().build(12),
+    "eight": CPMap(ring=True).build(12),
 }
 
 

@@ -86,7 +86,7 @@ CASES = {
     "lopsided-one-patch": (lopsided(), [range(4)]),
     "real": (real_circuit(), None),
     "hamiltonian": (HamiltonianMap().build(3), None),
-    "cp": (CPMap(reps=2).build(9), [(0, 1), (2,), (3, 4), (5,)]),
+    "cp": (CPMap(reps=2, ring=True).build(9), [(0, 1), (2,), (3, 4), (5,)]),
     "one-qubit": (ZZFeatureMap().build(1), None),
 }
 
@@ -493,7 +493,7 @@ def test_matrix_product_states_give_no_weights() -> None:
 @every_engine
 def test_bits_come_from_engines_that_run_circuits(engine: str) -> None:
     program, X = program_of(ZZFeatureMap().build(2)), random_inputs(3, 2, seed=19)
-    pattern = r"need=\['bits'\] is not available from StatevectorEngine, .*Measured bits come from engines that run"
+    pattern = r"need=\['bits'\] is not available from StatevectorEngine, .*Measured bits come from noisy engines"
     with pytest.raises(InvalidParameterError, match=pattern):
         ENGINES[engine]().overlaps(program, X, need={"bits", "weights"})
 

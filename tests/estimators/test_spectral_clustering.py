@@ -33,7 +33,7 @@ class Minus(Correction):
     def fit(self, gram: np.ndarray, overlaps: Overlaps | None = None, sample_weight: object = None) -> Self:
         return self
 
-    def transform_gram(self, gram: np.ndarray) -> np.ndarray:
+    def transform_gram(self, gram: np.ndarray, overlaps: Overlaps | None = None) -> np.ndarray:
         return gram - self.amount
 
     def transform_cross(self, cross: np.ndarray, overlaps: Overlaps | None = None) -> np.ndarray:
@@ -80,6 +80,7 @@ def test_two_clusters_are_the_signs_of_the_second_eigenvector() -> None:
     assert adjusted_rand_score(vectors[:, 1] > 0, model.labels_) == 1.0
 
 
+@pytest.mark.filterwarnings("ignore::qkernels._errors.NotPSDWarning")  # what overshoots is not repaired, on purpose
 def test_negative_values_of_corrections_become_zero() -> None:
     kernel = FidelityKernel(corrections=[Minus()])
     model = QuantumSpectralClustering(kernel, 3, random_state=0).fit(X)

@@ -85,7 +85,7 @@ def test_number_of_cx(d: int, ring: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("d", "qubits", "cx_ring", "depth", "two_qubit_depth", "cx_open"),
+    ("d", "qubits", "cx_ring", "depth_ring", "two_qubit_depth_ring", "cx_open"),
     [
         (3, 2, 5, 15, 5, 2),
         (6, 4, 16, 22, 8, 13),
@@ -99,11 +99,14 @@ def test_number_of_cx(d: int, ring: bool) -> None:
         (100, 52, 387, 84, 35, 375),
     ],
 )
-def test_table_of_costs(d: int, qubits: int, cx_ring: int, depth: int, two_qubit_depth: int, cx_open: int) -> None:
-    cost = CPMap().resources(d)
+def test_table_of_costs(
+    d: int, qubits: int, cx_ring: int, depth_ring: int, two_qubit_depth_ring: int, cx_open: int
+) -> None:
+    cost = CPMap(ring=True).resources(d)
     assert (cost.num_qubits, cost.num_cx) == (qubits, cx_ring)
-    assert (cost.depth, cost.two_qubit_depth) == (depth, two_qubit_depth)
-    assert CPMap(ring=False).resources(d).num_cx == cx_open
+    assert (cost.depth, cost.two_qubit_depth) == (depth_ring, two_qubit_depth_ring)
+    default = CPMap().resources(d)
+    assert (default.num_qubits, default.num_cx) == (qubits, cx_open)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +137,11 @@ def test_closed_form_where_the_later_layers_agree(d: int, ring: bool) -> None:
     assert kernel_entry(CPMap(ring=ring), list(x), list(y)) == pytest.approx(expected, abs=1e-12)
 
 
-def test_entangled_where_the_later_layers_differ() -> None:
+@pytest.mark.parametrize("ring", [True, False], ids=["ring", "open"])
+def test_entangled_where_the_later_layers_differ(ring: bool) -> None:
     rng = np.random.default_rng(5)
     x, y = rng.uniform(-1, 1, (2, 8))
-    assert abs(kernel_entry(CPMap(), list(x), list(y)) - np.prod(np.cos((x - y) / 2) ** 2)) > 1e-3
+    assert abs(kernel_entry(CPMap(ring=ring), list(x), list(y)) - np.prod(np.cos((x - y) / 2) ** 2)) > 1e-3
 
 
 @pytest.mark.parametrize("angles", [(-pi / 3, pi / 6, -pi / 9), (0.3, -1.2, 2.1), (pi / 2, -pi / 2, pi / 2)], ids=str)
@@ -159,7 +163,7 @@ def test_c_map_of_the_circuit_is_a_heisenberg_exponential() -> None:
     # d = 3: H P on both qubits, C-Map(1, 0), P-Map(0, 1), H P on qubit 0. With p1 = p2 = p3 = 0 and x = 0
     # everything around the C-Map is known.
     alpha, beta, gamma = 0.3, -1.2, 2.1
-    circuit = CPMap(angles=(alpha, beta, gamma, 0, 0, 0)).build(3).assign_parameters([0.0, 0.0, 0.0])
+    circuit = CPMap(ring=True, angles=(alpha, beta, gamma, 0, 0, 0)).build(3).assign_parameters([0.0, 0.0, 0.0])
     a, b, c = (beta + pi / 2) / 2, (pi / 2 - gamma) / 2, (pi / 2 - alpha) / 2
     generator = sum(
         weight * on(2, {0: PAULI[letter], 1: PAULI[letter]}) for letter, weight in zip("XYZ", (a, b, c), strict=True)
@@ -170,20 +174,22 @@ def test_c_map_of_the_circuit_is_a_heisenberg_exponential() -> None:
     assert distance_up_to_phase(Operator(circuit).data, expected) < 1e-12
 
 
+@pytest.mark.parametrize("ring", [True, False], ids=["ring", "open"])
 @pytest.mark.parametrize("d", [2, 6])
-def test_period_two_pi_in_each_feature(d: int) -> None:
+def test_period_two_pi_in_each_feature(d: int, ring: bool) -> None:
     x, y = np.random.default_rng(1).uniform(-2, 2, (2, d))
-    reference = kernel_entry(CPMap(), list(x), list(y))
+    reference = kernel_entry(CPMap(ring=ring), list(x), list(y))
     for f in range(d):
         shifted = x.copy()
         shifted[f] += 2 * pi
-        assert kernel_entry(CPMap(), list(shifted), list(y)) == pytest.approx(reference, abs=1e-12)
+        assert kernel_entry(CPMap(ring=ring), list(shifted), list(y)) == pytest.approx(reference, abs=1e-12)
 
 
-def test_two_features_have_no_entangler_and_are_separable() -> None:
-    assert CPMap().resources(2).num_cx == 0
+@pytest.mark.parametrize("ring", [True, False], ids=["ring", "open"])
+def test_two_features_have_no_entangler_and_are_separable(ring: bool) -> None:
+    assert CPMap(ring=ring).resources(2).num_cx == 0
     x, y = [0.4, -1.1], [1.3, 0.2]
-    assert kernel_entry(CPMap(), x, y) == pytest.approx(kernel_entry(SeparableMap(), x, y), abs=1e-12)
+    assert kernel_entry(CPMap(ring=ring), x, y) == pytest.approx(kernel_entry(SeparableMap(), x, y), abs=1e-12)
 
 
 @pytest.mark.parametrize("n_features", [1, 0, -3])

@@ -49,7 +49,7 @@ MAPS: list[FeatureMap] = [
     PauliFeatureMap(),
     PauliFeatureMap(paulis=["Y", "XZ"], entanglement={1: [(0,), (1,)], 2: [(2, 0)]}, alpha=1.0),
     CPMap(),
-    CPMap(reps=2, ring=False, angles=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
+    CPMap(reps=2, ring=True, angles=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
     SeparableMap(),
     HamiltonianMap(),
     HamiltonianMap(gamma=0.3, interaction_range=2),
@@ -194,7 +194,7 @@ def test_every_point_of_a_grid_builds() -> None:
         (ZZFeatureMap(), "ZZFeatureMap()"),
         (ZZFeatureMap(entanglement="full", reps=1), "ZZFeatureMap(reps=1, entanglement='full')"),
         (PauliFeatureMap(paulis=["Z"]), "PauliFeatureMap(paulis=['Z'])"),
-        (CPMap(ring=False), "CPMap(ring=False)"),
+        (CPMap(ring=True), "CPMap(ring=True)"),
         (SeparableMap(), "SeparableMap()"),
         (HamiltonianMap(gamma=0.5), "HamiltonianMap(gamma=0.5)"),
         (CovariantMap(fiducial=(0.5, 1.0)), "CovariantMap(fiducial=(0.5, 1.0))"),
@@ -213,7 +213,7 @@ def test_repr_shows_what_differs_from_the_defaults(feature_map: FeatureMap, text
 
 def test_repr_follows_scikit_learn_and_stays_short() -> None:
     with config_context(print_changed_only=False):
-        assert repr(CPMap()) == "CPMap(reps=1, ring=True, angles=None)"
+        assert repr(CPMap()) == "CPMap(reps=1, ring=False, angles=None)"
     long = ZZFeatureMap(entanglement=[(i, i + 1) for i in range(500)])
     assert len(repr(long)) <= 700
 

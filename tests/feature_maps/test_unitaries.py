@@ -140,19 +140,28 @@ def test_cpmap_is_its_definition(d: int, ring: bool) -> None:
     assert distance_up_to_phase(unitary(CPMap(ring=ring), x), cp_reference(x, 1, ring, defaults)) < 1e-12
 
 
-def test_cpmap_repetitions_and_angles() -> None:
+@pytest.mark.parametrize("ring", [True, False], ids=["ring", "open"])
+def test_cpmap_repetitions_and_angles(ring: bool) -> None:
     x, angles = features(7), (0.3, -0.8, 1.1, 0.2, -0.4, 0.9)
-    expected = cp_reference(x, 2, True, angles)
+    expected = cp_reference(x, 2, ring, angles)
     for given in (angles, list(angles), np.array(angles)):
-        assert distance_up_to_phase(unitary(CPMap(reps=2, angles=given), x), expected) < 1e-12
+        assert distance_up_to_phase(unitary(CPMap(reps=2, ring=ring, angles=given), x), expected) < 1e-12
+
+
+@pytest.mark.parametrize("d", [3, 8])
+def test_cpmap_is_open_unless_asked(d: int) -> None:
+    defaults = (-pi / 3, pi / 6, -pi / 9, pi / 7, pi / 9, -pi / 7)
+    found = unitary(CPMap(), features(d))
+    assert distance_up_to_phase(found, cp_reference(features(d), 1, False, defaults)) < 1e-12
+    assert distance_up_to_phase(found, cp_reference(features(d), 1, True, defaults)) > 1e-3
 
 
 def test_cpmap_on_five_qubits_entangles_the_listed_pairs() -> None:
     pairs = [
         tuple(circuit_qubits)
         for circuit_qubits in (
-            [CPMap().build(8).find_bit(q).index for q in item.qubits]
-            for item in CPMap().build(8).data
+            [CPMap(ring=True).build(8).find_bit(q).index for q in item.qubits]
+            for item in CPMap(ring=True).build(8).data
             if item.operation.name == "cx"
         )
     ]

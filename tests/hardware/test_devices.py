@@ -68,7 +68,7 @@ def test_the_list_agrees_with_the_device_itself(name: str) -> None:
 
 
 def test_every_name_of_the_list_is_accepted() -> None:
-    from qkernels_hardware._devices import _model_classes, _short_name
+    from qkernels_hardware.devices._models import _model_classes, _short_name
 
     assert {_short_name(model.name) for model in list_device_models()} == set(_model_classes())
 
@@ -79,7 +79,10 @@ def test_importing_the_package_does_not_import_the_client() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_python_blocks_of_the_runbook_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_blocks_of_the_runbook_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # they write files
     text = (Path(__file__).parents[2] / "hardware" / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert len(blocks) >= 2

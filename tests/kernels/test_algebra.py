@@ -210,3 +210,11 @@ def test_thirty_features_by_matrix_product_states() -> None:
 )
 def test_scikit_learn(estimator: QuantumKernel, check: Callable[[QuantumKernel], None]) -> None:
     check(estimator)
+
+
+def test_plan_of_data_gives_every_part_its_own_angles() -> None:
+    X = np.array([[0.1, 0.2], [0.3, 0.4], [0.1, 0.2]])
+    engine = StatevectorEngine(shots=10, seed=0)
+    one, two = (FidelityKernel(SeparableMap(), engine, bandwidth=b) for b in (1.0, 0.5))
+    assert (one + two).plan(X).entries == 2
+    assert (one + two).plan(3, n_features=2).entries == 6

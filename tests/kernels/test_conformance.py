@@ -55,7 +55,7 @@ def users_circuit() -> QuantumCircuit:
 MAPS: dict[str, FeatureMap] = {
     "circuit": CircuitMap(users_circuit()),
     "covariant": CovariantMap(fiducial=1.0),  # at the default, one-qubit expectation values are all 0: test below
-    "cp": CPMap(),
+    "cp": CPMap(ring=True),
     "dense angle": DenseAngleMap(),
     "hamiltonian": HamiltonianMap(),
     "heisenberg": HeisenbergMap(trotter_steps=2),

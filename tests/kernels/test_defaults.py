@@ -154,7 +154,7 @@ def test_repr_follows_scikit_learn() -> None:
     with config_context(print_changed_only=False):
         assert repr(FidelityKernel(CPMap())) == (
             "FidelityKernel(bandwidth='scale', corrections=None, engine=None, "
-            "feature_map=CPMap(reps=1, ring=True, angles=None), orientation='canonical')"
+            "feature_map=CPMap(reps=1, ring=False, angles=None), orientation='canonical')"
         )
     long = FidelityKernel(ZZFeatureMap(entanglement=[(i, i + 1) for i in range(500)]))
     assert len(repr(long)) < 1000

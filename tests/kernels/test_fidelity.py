@@ -373,3 +373,17 @@ def test_transform_before_fit() -> None:
 def test_bad_weights(weights: list[float], message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
         FidelityKernel().fit(X_FIT, sample_weight=weights)
+
+
+def test_plan_of_data_counts_equal_rows_once() -> None:
+    X = [[0.1, 0.2], [0.3, 0.4], [0.1, 0.2]]
+    kernel = FidelityKernel(engine=StatevectorEngine(shots=100, seed=0), bandwidth=0.5)
+    assert kernel.plan(X).entries == 1
+    assert kernel.plan(3, n_features=2).entries == 3
+    assert FidelityKernel(engine=StatevectorEngine(shots=100, seed=0)).plan(X).entries == 3  # no angles before the fit
+    assert FidelityKernel(engine=StatevectorEngine(shots=100, seed=0)).fit(X).plan(X).entries == 1
+
+
+def test_plan_of_data_refuses_what_is_no_number() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        FidelityKernel(bandwidth=0.5).plan([[0.1, float("nan")]])

@@ -80,7 +80,7 @@ def entangled(num_qubits: int = 3) -> CircuitMap:
     return CircuitMap(circuit)
 
 
-MAPS = {"zz": ZZFeatureMap(), "cp": CPMap(), "separable": SeparableMap(), "circuit": entangled()}
+MAPS = {"zz": ZZFeatureMap(), "cp": CPMap(ring=True), "separable": SeparableMap(), "circuit": entangled()}
 
 
 def reduced_states(feature_map: object, A: np.ndarray) -> np.ndarray:

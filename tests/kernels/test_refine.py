@@ -10,9 +10,10 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from sklearn.exceptions import NotFittedError
 
-from qkernels import CircuitMap, CPMap, FidelityKernel, StatevectorEngine
+from qkernels import CircuitMap, CPMap, DensityMatrixEngine, FidelityKernel, StatevectorEngine
 from qkernels._errors import InvalidDataError, InvalidParameterError
-from qkernels.kernels import ClipSpectrum
+from qkernels.engines import NoiseTable, ZeroNoiseExtrapolation
+from qkernels.kernels import ClipSpectrum, Correction, DepolarizingMitigation
 from qkernels.programs import wilson_stderr
 
 RNG = np.random.default_rng(2)
@@ -164,6 +165,105 @@ def test_size_of_importance_plays_no_role() -> None:
     expected = fitted().refine(importance, shots=1000).gram_shots_
     for size in (1e308, 1e-300):
         np.testing.assert_array_equal(fitted().refine(size * importance, shots=1000).gram_shots_, expected)
+
+
+# Where the diagonal is measured -----------------------------------------------------------------------------------
+
+NOISE = NoiseTable(defaults={"ry": np.diag([1.0, 0.9, 0.9, 0.9])}, ideal=["cx"], form="transfer")
+
+
+def users_map() -> CircuitMap:
+    """Two qubits; the third feature is ignored."""
+    x = ParameterVector("x", 3)
+    circuit = QuantumCircuit(2)
+    circuit.ry(x[0], 0)
+    circuit.ry(x[1], 1)
+    circuit.cx(0, 1)
+    circuit.ry(x[0] * x[1], 1)
+    return CircuitMap(circuit, x=x)
+
+
+def noisy(
+    corrections: list[Correction], rows: np.ndarray = X, shots: int | None = 30, **options: object
+) -> FidelityKernel:
+    engine = DensityMatrixEngine(NOISE, shots=shots, seed=0)
+    return FidelityKernel(users_map(), engine, 1.0, corrections=corrections, **options).fit(rows)
+
+
+@pytest.mark.parametrize("orientation", ["canonical", "both"])
+def test_measured_diagonal_is_refined_like_other_entries(orientation: str) -> None:
+    kernel = noisy([], shots=1000, orientation=orientation)  # many: the errors of few are not those of a normal draw
+    pairs = np.triu_indices(12)
+    np.testing.assert_array_equal(kernel.gram_shots_, 1000)
+    kernel.refine(ONES, shots=50_000)
+    assert kernel.gram_shots_[pairs].sum() == 78 * 1000 + 50_000
+    counts = kernel.gram_ * kernel.gram_shots_
+    np.testing.assert_allclose(counts, np.rint(counts), atol=1e-8)
+    np.testing.assert_allclose(kernel.gram_stderr_, wilson_stderr(kernel.gram_, kernel.gram_shots_), rtol=1e-12)
+    np.testing.assert_array_equal(kernel.gram_, kernel.gram_.T)
+    exact = noisy([], shots=None, orientation=orientation)
+    assert np.diag(exact.gram_).max() < 0.9
+    assert np.abs((kernel.gram_ - exact.gram_) / kernel.gram_stderr_).max() < 5.5
+
+
+def test_shots_for_the_diagonal_alone() -> None:
+    kernel = noisy([]).refine(np.diag(np.arange(12.0)), shots=3000)
+    off = ~np.eye(12, dtype=bool)
+    np.testing.assert_array_equal(kernel.gram_shots_[off], 30)
+    assert np.diag(kernel.gram_shots_).sum() == 12 * 30 + 3000
+    assert kernel.gram_shots_[11, 11] > kernel.gram_shots_[4, 4]
+
+
+def test_rows_that_a_noisy_engine_takes_for_one_are_one_row() -> None:
+    rows = np.repeat(X[:4], 3, axis=0)
+    rows[:, 2] = np.arange(12)  # which the circuit ignores
+    kernel = noisy([], rows)
+    assert kernel.gram_[0, 1] == kernel.gram_[0, 0] < 1.0  # the value of the diagonal
+    kernel.refine(ONES, shots=2000)
+    distinct = kernel.gram_shots_[::3, ::3]
+    assert distinct[np.triu_indices(4)].sum() == 10 * 30 + 2000
+    np.testing.assert_array_equal(kernel.gram_, np.repeat(np.repeat(kernel.gram_[::3, ::3], 3, 0), 3, 1))
+    np.testing.assert_array_equal(kernel.transform(rows[:2] + np.array([0.0, 0.0, 50.0])), kernel.gram_[:2])
+
+
+@pytest.mark.parametrize(
+    "corrections",
+    [[], [DepolarizingMitigation("mean")], [DepolarizingMitigation("split"), ClipSpectrum()]],
+    ids=["raw", "mean", "split"],
+)
+def test_mitigated_rows_keep_their_refined_entries_in_any_block(corrections: list[Correction]) -> None:
+    kernel = noisy(corrections, shots=300).refine(ONES, shots=50_000)
+    np.testing.assert_allclose(kernel.transform(X), kernel.gram_, atol=1e-12)
+    mixed = kernel.transform(np.concatenate([X_NEW, X[3:5]]))
+    np.testing.assert_allclose(mixed[3:], kernel.gram_[3:5], atol=1e-12)
+    np.testing.assert_allclose(mixed[:3], kernel.transform(X_NEW), atol=1e-12)
+    if corrections:
+        ideal = FidelityKernel(users_map(), bandwidth=1.0).fit(X)
+        raw = noisy([], shots=300).refine(ONES, shots=50_000)
+        assert np.abs(kernel.gram_ - ideal.gram_).mean() < np.abs(raw.gram_ - ideal.gram_).mean()
+
+
+def test_one_row_has_its_diagonal_to_refine() -> None:
+    kernel = noisy([], X[:1]).refine([[1.0]], shots=70)
+    assert kernel.gram_shots_.tolist() == [[100]]
+    alone = FidelityKernel(CPMap(), StatevectorEngine(shots=30, seed=0), 1.0, corrections=[]).fit(X[:1])
+    assert alone.refine([[1.0]], shots=70).gram_shots_.tolist() == [[0]]  # known without noise
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_extrapolated_entries_are_no_counts(clip: bool) -> None:
+    two = np.diag([1.0] + 15 * [0.85])
+    table = NoiseTable(defaults={"cx": two}, ideal=["h", "ry", "p", "rz"], form="transfer")
+    engine = ZeroNoiseExtrapolation(DensityMatrixEngine(table, 50, 0), fit="richardson", clip=clip)
+    kernel = FidelityKernel(CPMap(), engine, corrections=[]).fit(X)
+    before = kernel.gram_.copy()
+    assert ((before < 0.0) | (before > 1.0)).any() != clip
+    with pytest.raises(
+        InvalidParameterError,
+        match=r"engine of FidelityKernel must give frequencies .* for refine.*got ZeroNoiseExtrapolation\(",
+    ):
+        kernel.refine(ONES, 1000)
+    np.testing.assert_array_equal(kernel.gram_, before)
 
 
 def test_refusals() -> None:

@@ -209,7 +209,7 @@ class Damping(Correction):
         self.seen_ = (gram.copy(), overlaps, sample_weight)
         return self
 
-    def transform_gram(self, gram: np.ndarray) -> np.ndarray:
+    def transform_gram(self, gram: np.ndarray, overlaps: Overlaps | None = None) -> np.ndarray:
         return self.factor * gram
 
     def transform_cross(self, cross: np.ndarray, overlaps: Overlaps | None = None) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkernels._errors import BandwidthWarning, InvalidParameterError
-from qkernels.feature_maps import ScaleRule
+from qkernels.feature_maps._base import ScaleRule
 
 __all__ = ["AffineScaling", "Bandwidth", "check_bandwidth", "fit_scaling"]
 
@@ -38,18 +38,42 @@ SEARCH_RANGE = (2.0**-20, 2.0**20)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AffineScaling:
-    """θ = factor · (x − offset), feature by feature."""
+    """θ = factor · (x − offset), feature by feature.
+
+    Attributes
+    ----------
+    offset, factor : ndarray of shape (n_features,), float64
+    """
 
     offset: Values
     factor: Values
 
     def __call__(self, X: Values) -> Values:
-        """Angles for the rows of X, C-contiguous."""
+        """Angles for the rows of X.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float64, C-contiguous
+        """
         return np.ascontiguousarray((X - self.offset) * self.factor)
 
 
 def check_bandwidth(bandwidth: object, owner: str) -> Bandwidth:
     """The bandwidth, validated.
+
+    Parameters
+    ----------
+    bandwidth : object
+    owner : str
+        Class name for errors.
+
+    Returns
+    -------
+    "scale" or float
 
     Raises
     ------
@@ -87,6 +111,15 @@ def fit_scaling(
     mean_overlap : callable
         Angles of shape (n_points, n_features) → mean off-diagonal entry of their kernel matrix. Only called for the
         rule "auto".
+
+    Returns
+    -------
+    AffineScaling
+
+    Warns
+    -----
+    BandwidthWarning
+        No feature varies, or no factor gives the mean overlap that the rule "auto" looks for.
     """
     d = X.shape[1]
     if bandwidth != "scale":

@@ -1,7 +1,7 @@
-"""What all noiseless engines share: duplicates, caching, memory, blocks, content-keyed shots.
+"""What all simulating engines share: duplicates, caching, memory, content-keyed shots, plans.
 
 A subclass says how states are evolved and how a block of overlaps follows from them; everything that decides whether
-two calls agree (symmetry, the diagonal, which draw belongs to which pair) is here, once.
+two calls agree (symmetry, the diagonal, which draw belongs to which pair) is here and in `_matrices`, once.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import secrets
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkernels._errors import BudgetError, InvalidDataError, InvalidParameterError
 from qkernels.engines import _shared_store
-from qkernels.engines._answer import answer
+from qkernels.engines._answer import Found, answer
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
-from qkernels.engines._blockwise import Side, fill, ranges
+from qkernels.engines._blockwise import ranges
 from qkernels.engines._budget import Footprint, Request
 from qkernels.engines._cache import CACHE
 from qkernels.engines._draw import Draw
 from qkernels.engines._expectations import combine, pauli_labels, sample_paulis
+from qkernels.engines._matrices import MatrixEvaluator
 from qkernels.engines._memory import MemoryLimit, resolve_memory_limit
 from qkernels.engines._options import check_options, check_shots
-from qkernels.engines._parallel import run_tasks
-from qkernels.engines._rows import as_scalars, bind_rows, check_pairs, theta_digest
+from qkernels.engines._rows import bind_rows, check_pairs, theta_digest
 from qkernels.engines._weights import PairList, too_many_circuits, weigh
 from qkernels.programs import (
     ExpectationProgram,
@@ -41,18 +41,15 @@ from qkernels.programs import (
     is_count,
 )
 
-__all__ = ["ExactEngine"]
-
-_CHUNK_BYTES = 1 << 20
-"""States gathered at once on either side of single pairs."""
+__all__ = ["SimulationEngine"]
 
 Values = NDArray[np.float64]
 
 
-class ExactEngine(Engine):
-    """Base of the noiseless engines (abstract): a subclass evolves states and multiplies them."""
+class SimulationEngine(MatrixEvaluator, Engine):
+    """Base of the simulating engines (abstract): a subclass evolves states and multiplies them."""
 
-    _available: ClassVar[frozenset[str]] = frozenset({"diagonal", "orientations"})
+    _available: frozenset[str] = frozenset({"diagonal", "orientations"})
     """What `need` may ask for."""
 
     def __init__(
@@ -70,11 +67,24 @@ class ExactEngine(Engine):
         resolve_memory_limit(memory_limit, owner)
         self.shots = None if shots is None else int(shots)
         self.seed = secrets.randbelow(2**31) if seed is None else int(seed)
+        self._has_drawn_seed = seed is None
         self.memory_limit = memory_limit
+
+    _alias: str | None = None
+
+    @property
+    def _owner(self) -> str:
+        """What messages call the engine: where it works for another one, by the name of that."""
+        return self._alias or type(self).__name__
 
     @property
     def is_exact(self) -> bool:
         return self.shots is None
+
+    @property
+    def identity(self) -> str:
+        seed = None if self.shots is None or self._has_drawn_seed else self.seed
+        return f"{type(self).__qualname__}({self._tag}, shots={self.shots}, seed={seed})"
 
     def __repr__(self) -> str:
         shown: dict[str, object] = {} if self.shots is None else {"shots": self.shots, "seed": self.seed}
@@ -97,53 +107,34 @@ class ExactEngine(Engine):
         """The program in the engine's executable form (cached by program key)."""
 
     @abstractmethod
-    def _state_bytes(self, program: Program) -> int:
-        """Bytes of one state."""
-
-    @abstractmethod
     def _work_bytes(self, program: Program) -> int:
         """Bytes of work space beside states and results."""
 
-    def _weighing_bytes(self, program: Program) -> int:
+    def _weighing_bytes(self, request: Request) -> int:
         """Bytes of work space beside those where outcomes are weighed."""
         return 0
 
     @abstractmethod
-    def _evolve(self, compiled: Any, angles: NDArray[np.float64]) -> Any:
-        """States of all rows of angles."""
-
-    @abstractmethod
-    def _block(self, a: Any, rows: slice, b: Any, columns: slice) -> Values:
-        """Overlaps of two ranges of states, shape (rows, columns)."""
-
-    @abstractmethod
-    def _pair_values(self, a: Any, i: NDArray[np.intp], b: Any, j: NDArray[np.intp]) -> Values:
-        """Overlaps of single pairs, shape (n_pairs,)."""
-
-    @abstractmethod
-    def _pauli_values(self, states: Any, labels: list[str]) -> Values:
+    def _pauli_values(self, program: ExpectationProgram, states: Any, labels: list[str]) -> Values:
         """Expectation values of Pauli strings, shape (n_samples, n_labels)."""
 
-    @abstractmethod
-    def _select(self, states: Any, rows: slice) -> Any:
-        """A range of states."""
+    @property
+    def _compile_tag(self) -> str:
+        """Names the executable form: a part of its cache key."""
+        return type(self).__name__
+
+    def _result_tag(self, program: Program) -> str:
+        """Names where results come from: a part of the cache key of every one."""
+        return self._tag
 
     def _check(self, program: Program) -> None:
         """Raise UnsupportedCircuitError where the engine cannot evaluate the program; must be cheap at any size."""
         self._compiled(program)
 
-    def _block_rows(self, program: Program) -> int:
-        """Rows and columns of one block of overlaps."""
-        return 256
-
-    def _pair_chunk(self, program: Program) -> int:
-        """Pairs evaluated at once by one thread: the states of both sides are gathered for them."""
-        return max(1, _CHUNK_BYTES // self._state_bytes(program))
-
     # Preparation ------------------------------------------------------------------------------------------------
 
     def _compiled(self, program: Program) -> Any:
-        key = ("compiled", type(self).__name__, program.key)
+        key = ("compiled", self._compile_tag, program.key)
         return CACHE.compute(key, lambda: self._compile(program), lambda c: int(getattr(c, "nbytes", 1 << 16)))
 
     def _bind(self, program: Program, X: ArrayLike | Prepared, theta: ArrayLike | None, name: str) -> Prepared:
@@ -164,9 +155,11 @@ class ExactEngine(Engine):
         content = hashlib.blake2b(np.ascontiguousarray(raw).tobytes(), digest_size=16)
         content.update(f"{raw.shape}{raw.dtype}".encode())
         key: Hashable = ("rows", self._tag, program.key, content.hexdigest(), theta_digest(theta))
-        if raw.dtype == object:
-            return bind_rows(program, X, theta, name, self._tag)
-        return CACHE.compute(key, lambda: bind_rows(program, X, theta, name, self._tag), lambda p: p.nbytes)
+
+        def bind() -> Prepared:
+            return bind_rows(program, X, theta, name, self._tag, by_key=self._noisy)
+
+        return bind() if raw.dtype == object else CACHE.compute(key, bind, lambda p: p.nbytes)
 
     def _with_states(self, program: Program, bound: Prepared) -> Prepared:
         """The same rows with their states, from the cache where they are there."""
@@ -216,15 +209,63 @@ class ExactEngine(Engine):
             frequencies = self._cached("matrix", request, lambda: self._evaluate(request, footprint))
         else:
             frequencies = self._evaluate_pairs(request, index, footprint)
-        weights = None
+        found = Found(frequencies, info=self._info(program))
+        found.stderr, found.num_shots = self._uncertainty(request, index)
         if request.weights:
 
             def outcomes() -> Values:
                 CACHE.count("weights")
                 return weigh(request, frequencies, index, lambda listed: self._weigh(listed, request, footprint))
 
-            weights = self._cached("weights", request, outcomes) if index is None else outcomes()
-        return answer(request, frequencies, weights, index, need, repr(self))
+            found.weights = self._cached("weights", request, outcomes) if index is None else outcomes()
+        if "bits" in need:
+            found.bits, found.outcomes = self._read(request, frequencies, index, footprint)
+            found.readout = self._readout(program)
+        if "diagonal" in need:
+            sides = (request.a, request.b or request.a)
+            first = self._own_entries(request, sides[0], frequencies)
+            same = sides[0] is sides[1]
+            found.diagonals = first, first if same else self._own_entries(request, sides[1], frequencies)
+        return answer(request, found, index, need, repr(self))
+
+    def _info(self, program: OverlapProgram) -> dict[str, str | int | float | bool]:
+        """What `Overlaps.info` says beside what all engines say."""
+        return {"num_qubits": program.num_qubits}
+
+    def _own_entries(self, request: Request, side: Prepared, frequencies: Values) -> Values:
+        """The entries of rows with themselves: those of the matrix where they stand in it."""
+        if not self._noisy:
+            return np.ones(side.num_samples)
+        if request.b is None and request.num_pairs is None:
+            values = np.diagonal(frequencies, axis1=-2, axis2=-1)
+        else:
+            rows = np.arange(len(side.keys))
+            draw = request.draw.at_engine(self.shots)
+            single = replace(request, a=side, b=None, num_pairs=len(rows), draw=draw, weights=False, outcomes=False)
+            footprint = self._footprint(single)
+            own = self._with_states(request.program, side) if footprint.fits_whole else side
+            single = replace(single, a=replace(own, inverse=None))
+            values = self._evaluate_pairs(single, np.stack([rows, rows], axis=1), footprint)
+            values = values if side.inverse is None else values[..., side.inverse]
+        if values.ndim == 1:
+            return np.array(values)
+        return np.array(values.mean(axis=0) if request.orientation == "both" else values[0])
+
+    def _uncertainty(
+        self, request: Request, index: NDArray[np.intp] | None
+    ) -> tuple[Values | None, NDArray[np.int64] | None]:
+        """Standard errors and numbers of shots, where the engine knows them other than by the shots asked for."""
+        return None, None
+
+    def _read(
+        self, request: Request, frequencies: Values, index: NDArray[np.intp] | None, footprint: Footprint
+    ) -> tuple[NDArray[np.uint8] | None, Values | None]:
+        """Measured bits, or the probabilities of outcomes; where `need` may ask for them."""
+        raise NotImplementedError
+
+    def _readout(self, program: OverlapProgram) -> Values | None:
+        """P(read | true) of every qubit; where `need` may ask for bits."""
+        raise NotImplementedError
 
     def _request(
         self,
@@ -239,21 +280,37 @@ class ExactEngine(Engine):
         repetition: int,
     ) -> tuple[Request, NDArray[np.intp] | None]:
         """A request with its options checked, and its pairs as indices."""
-        owner = type(self).__name__
+        owner = self._owner
         check_options(diagonal, need, orientation, available=self._available, owner=owner, shots=self.shots)
         index = None if pairs is None else check_pairs(pairs, a.num_samples, (b or a).num_samples)
         num_pairs = None if index is None else len(index)
         asked = check_shots(shots, repetition, num_pairs, orientation, owner=owner, engine_shots=self.shots)
-        draw = Draw.of(asked, self.seed, orientation, int(repetition))
-        weights = "weights" in need and isinstance(program, OverlapProgram)
-        return Request(program, a, b, num_pairs, draw, diagonal, orientation, weights), index
+        two_ways: Orientation = "both" if "orientations" in need and asked is None else orientation
+        draw = Draw.of(asked, self.seed, two_ways, int(repetition), directed=self._noisy)
+        is_overlap = isinstance(program, OverlapProgram)
+        weights, outcomes = "weights" in need and is_overlap, "bits" in need and is_overlap
+        if outcomes and isinstance(asked, np.ndarray):
+            raise InvalidParameterError(
+                "shots of overlaps with need={'bits'} must be the engine's, the same for every pair; got shots of each "
+                "pair. Ask for bits without them."
+            )
+        measured = self._noisy and diagonal is not False
+        request = Request(program, a, b, num_pairs, draw, diagonal, orientation, weights, outcomes, measured)
+        if "diagonal" in need and self._noisy and is_overlap:
+            own = len(a.keys) + (0 if b is None or b is a else len(b.keys))
+            if num_pairs is None and b is None and measured:
+                own = 0  # they stand in the matrix
+            total = draw.at_engine(self.shots).total_shots
+            request = replace(request, own_entries=own, own_shots=own * int(total))
+        return request, index
 
     def _cached(self, kind: str, request: Request, evaluate: Callable[[], Values]) -> Values:
         """A result over whole matrices, read-only: from this process, from a sibling worker, or evaluated."""
         program, a, b = request.program, request.a, request.b
-        key: tuple[Hashable, ...] = (kind, self._tag, program.key, a.digest, b and b.digest, request.draw)
-        if kind == "weights":
-            key = (*key, request.orientation)
+        tag = self._result_tag(program)
+        key: tuple[Hashable, ...] = (kind, tag, program.key, a.digest, b and b.digest, request.draw)
+        if kind != "matrix":
+            key = (*key, request.orientation, request.measured_diagonal)
 
         def compute() -> Values:
             values = _shared_store.share(repr(key), evaluate)
@@ -273,98 +330,6 @@ class ExactEngine(Engine):
                 "Prepare both with the same theta."
             )
         return a, b
-
-    def _evaluate(self, request: Request, footprint: Footprint) -> Values:
-        """The matrix over distinct rows by blocks, then expanded to all rows."""
-        CACHE.count("matrices")
-        program, a, b, draw = request.program, request.a, request.b, request.draw
-        other = a if b is None else b
-        out = np.empty((2, len(a.keys), len(other.keys)) if draw.both else (len(a.keys), len(other.keys)))
-        rows = self._block_rows(program)
-        if footprint.fits_whole:
-            a = self._with_states(program, a)
-            left = Side(0, a.keys, a.data)
-            if b is None:
-                right = left
-            else:
-                other = self._with_states(program, b)
-                right = Side(0, other.keys, other.data)
-            fill(out, left, right, self._block, draw, rows, symmetric=b is None)
-        else:
-            self._stream(out, program, a, b, draw, footprint)
-        if b is None:
-            i = j = np.arange(len(a.keys))
-        else:
-            _, i, j = np.intersect1d(as_scalars(a.keys), as_scalars(other.keys), return_indices=True)
-        out[..., i, j] = 1.0  # a row with itself, also across train and test
-        if a.inverse is None and other.inverse is None:
-            return out
-        every_row = np.arange(len(a.keys)) if a.inverse is None else a.inverse
-        every_column = np.arange(len(other.keys)) if other.inverse is None else other.inverse
-        return out[..., every_row[:, None], every_column]
-
-    def _stream(
-        self,
-        out: Values,
-        program: Program,
-        a: Prepared,
-        b: Prepared | None,
-        draw: Draw,
-        footprint: Footprint,
-    ) -> None:
-        """States that do not fit at once: a long stripe of rows stays while short stripes pass by."""
-        other = a if b is None else b
-        long, short = footprint.stripes
-        rows = min(self._block_rows(program), short)
-        for i in ranges(len(a.keys), long):
-            left = self._side(program, a, i)
-            if b is None:
-                fill(out, left, left, self._block, draw, rows, symmetric=True)
-            for j in ranges(len(other.keys), short):
-                if b is None and j.stop <= i.stop:
-                    continue
-                j = slice(max(j.start, i.stop), j.stop) if b is None else j
-                fill(out, left, self._side(program, other, j), self._block, draw, rows, symmetric=b is None)
-
-    def _side(self, program: Program, bound: Prepared, rows: slice) -> Side:
-        """States of a range of rows, evolved now unless they are there."""
-        compiled = self._compiled(program)
-        states = self._evolve(compiled, bound.angles[rows]) if bound.data is None else self._select(bound.data, rows)
-        return Side(rows.start, bound.keys[rows], states)
-
-    def _evaluate_pairs(self, request: Request, pairs: NDArray[np.intp], footprint: Footprint) -> Values:
-        """Single pairs: only rows that occur in a pair of different rows are evolved, some at a time."""
-        CACHE.count("matrices")
-        program, a, b, draw = request.program, request.a, request.b or request.a, request.draw
-        i = pairs[:, 0] if a.inverse is None else a.inverse[pairs[:, 0]]
-        j = pairs[:, 1] if b.inverse is None else b.inverse[pairs[:, 1]]
-        values = np.ones((2, len(pairs)) if draw.both else (len(pairs),))
-        different = np.flatnonzero((a.keys[i] != b.keys[j]).any(axis=1))
-        different = different[np.argsort(i[different], kind="stable")]
-        size = max(1, len(different)) if footprint.fits_whole else max(1, footprint.rows_in_memory // 2)
-        for part in ranges(len(different), size):
-            where = different[part]
-            left, ii = self._occurring(program, a, i[where])
-            right, jj = self._occurring(program, b, j[where])
-            chunks = [(c,) for c in ranges(len(where), self._pair_chunk(program))]
-
-            def chunk(
-                c: slice, left: Side = left, right: Side = right, ii: Any = ii, jj: Any = jj, where: Any = where
-            ) -> Values:  # defaults bind the values of this round
-                p = self._pair_values(left.states, ii[c], right.states, jj[c])
-                return draw.at(where[c])(p, left.keys[ii[c]], right.keys[jj[c]])
-
-            for (c,), found in zip(chunks, run_tasks(chunk, chunks), strict=True):
-                values[..., where[c]] = found
-        return values
-
-    def _occurring(self, program: Program, bound: Prepared, rows: NDArray[np.intp]) -> tuple[Side, NDArray[np.intp]]:
-        """States of the rows that occur in a list, and the list as positions among them."""
-        if bound.data is not None:
-            return Side(0, bound.keys, bound.data), rows
-        distinct, position = np.unique(rows, return_inverse=True)
-        states = self._evolve(self._compiled(program), bound.angles[distinct])
-        return Side(0, bound.keys[distinct], states), position
 
     def _weigh(
         self, pairs: PairList, request: Request, footprint: Footprint
@@ -396,22 +361,28 @@ class ExactEngine(Engine):
         """Values and, with shots, standard errors: shape (1 or 2, n_samples, n_observables)."""
         CACHE.count("expectations")
         labels = pauli_labels(program)
-        if footprint.fits_whole:
-            paulis = self._pauli_values(self._with_states(program, bound).data, labels)
-        else:
-            stripes = ranges(len(bound.keys), footprint.rows_in_memory - 1)
-            paulis = np.concatenate([self._pauli_values(self._side(program, bound, s).states, labels) for s in stripes])
+        paulis = self._all_paulis(program, bound, footprint, labels)
         variances = None
         if self.shots is not None:
             paulis, variances = sample_paulis(paulis, labels, bound.keys, self.shots, self.seed)
         found = combine(program, paulis, variances)
         return found if bound.inverse is None else found[:, bound.inverse]
 
+    def _all_paulis(
+        self, program: ExpectationProgram, bound: Prepared, footprint: Footprint, labels: list[str]
+    ) -> Values:
+        """Expectation values of Pauli strings in all distinct rows, shape (n_rows, n_labels)."""
+        if footprint.fits_whole:
+            return self._pauli_values(program, self._with_states(program, bound).data, labels)
+        stripes = ranges(len(bound.keys), footprint.rows_in_memory - 1)
+        parts = [self._pauli_values(program, self._side(program, bound, s).states, labels) for s in stripes]
+        return np.concatenate(parts)
+
     # Memory and plans -------------------------------------------------------------------------------------------
 
     @property
     def _limit(self) -> int:
-        return resolve_memory_limit(self.memory_limit, type(self).__name__)
+        return resolve_memory_limit(self.memory_limit, self._owner)
 
     def _footprint(self, request: Request) -> Footprint:
         """Memory of a request; raises where the engine cannot evaluate its circuit."""
@@ -419,7 +390,7 @@ class ExactEngine(Engine):
         self._check(program)
         return Footprint(
             state=self._state_bytes(program),
-            work=self._work_bytes(program) + (self._weighing_bytes(program) if request.weights else 0),
+            work=self._work_bytes(program) + (self._weighing_bytes(request) if request.weighed_pairs else 0),
             limit=self._limit,
             result=request.result_bytes,
             num_states=request.num_states,
@@ -443,17 +414,13 @@ class ExactEngine(Engine):
             raise InvalidParameterError(f"program of plan must be a program, got {type(program).__name__}.")
         a = self._row_source(program, X, theta, "X")
         b = None if Y is None else self._row_source(program, Y, theta, "Y")
-        request, index = self._request(program, a, b, pairs, diagonal, need, orientation, shots, repetition)
+        request, _ = self._request(program, a, b, pairs, diagonal, need, orientation, shots, repetition)
         footprint = self._footprint(request)
         reason = self._refusal(request, footprint)
-        if index is None and isinstance(program, OverlapProgram):
-            circuits = footprint.simulations(len(a.keys), None if b is None else len(b.keys))
-        else:
-            circuits = request.num_states
         return Plan(
             engine=repr(self),
             num_qubits=program.num_qubits,
-            circuits=circuits + request.num_weighed,
+            circuits=self._num_circuits(request, footprint),
             entries=request.entries,
             shots=request.shots,
             memory_bytes=footprint.whole if footprint.fits_whole else max(footprint.smallest, footprint.limit),
@@ -462,6 +429,14 @@ class ExactEngine(Engine):
             reason=reason,
         )
 
+    def _num_circuits(self, request: Request, footprint: Footprint) -> int:
+        """Circuits that a request takes."""
+        if request.num_pairs is None and isinstance(request.program, OverlapProgram):
+            evolved = footprint.simulations(len(request.a.keys), None if request.b is None else len(request.b.keys))
+        else:
+            evolved = request.num_states
+        return evolved + request.num_weighed
+
     def _row_source(self, program: Program, X: ArrayLike | int, theta: ArrayLike | None, name: str) -> Prepared:
         if not is_count(X):
             return self._bind(program, X, theta, name)
@@ -469,11 +444,12 @@ class ExactEngine(Engine):
         if count < 1:
             raise InvalidDataError(f"{name} as a row count must be >= 1, got {X!r}.")
         keys = np.broadcast_to(np.zeros(2, dtype=np.uint64), (count, 2))
-        return Prepared(program.key, self._tag, "", "", keys, None, np.empty((0, 0)), None, 0)
+        every = np.arange(count) if self._noisy else None  # rows bound under noise are put in order
+        return Prepared(program.key, self._tag, "", "", keys, every, np.empty((0, 0)), None, 0)
 
     def _refusal(self, request: Request, footprint: Footprint) -> str:
         """Why a request is not evaluated; "" where it is."""
-        if reason := too_many_circuits(request, type(self).__name__):
+        if reason := too_many_circuits(request, self._owner):
             return reason
         return "" if footprint.feasible else self._too_large(request.program, footprint)
 
@@ -481,7 +457,7 @@ class ExactEngine(Engine):
         return (
             f"{program.num_features} feature(s) on {program.num_qubits} qubits, {footprint.num_states} rows: one state "
             f"takes {format_bytes(footprint.state)} and the request at least "
-            f"{format_bytes(min(footprint.smallest, footprint.whole))}, but memory_limit of {type(self).__name__} is "
+            f"{format_bytes(min(footprint.smallest, footprint.whole))}, but memory_limit of {self._owner} is "
             f"{format_bytes(footprint.limit)}. {self._advice(program, footprint.num_states)}"
         )
 

@@ -1,0 +1,103 @@
+"""Requests that are not made yet: what they cost together, and whether they fit into a budget that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from qkernels._errors import BudgetError
+from qkernels.engines._base import Engine
+from qkernels.programs import Plan, Program
+
+__all__ = ["EngineCall", "check_together", "plan_together"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EngineCall:
+    """A request to an engine, to be planned before it is made.
+
+    Attributes
+    ----------
+    engine : Engine
+    program : OverlapProgram or ExpectationProgram
+    X : array-like of shape (n_x, num_features), or int
+        Rows, or their number.
+    Y : array-like of shape (n_y, num_features), or int, or None
+    options : mapping
+        Further arguments of `Engine.plan`.
+    advice : str
+        What the reason of a plan that does not fit ends with.
+    """
+
+    engine: Engine
+    program: Program
+    X: ArrayLike | int
+    Y: ArrayLike | int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    advice: str = ""
+
+    def plan(self, **more: Any) -> Plan:
+        """The plan of this request alone.
+
+        Parameters
+        ----------
+        **more
+            Further arguments that only this kind of engine takes.
+
+        Returns
+        -------
+        Plan
+        """
+        plan = self.engine.plan(self.program, self.X, self.Y, **self.options, **more)
+        return plan if plan.feasible or not self.advice else replace(plan, reason=f"{plan.reason} {self.advice}")
+
+
+def plan_together(calls: Sequence[EngineCall]) -> Plan:
+    """The plan of requests that are to be made one after another.
+
+    Parameters
+    ----------
+    calls : sequence of EngineCall, at least one
+
+    Returns
+    -------
+    Plan
+        Of a single request its own; of several the sum, feasible only where a budget that they share holds all.
+    """
+    return reduce(add, (some[0].engine.plan_all(some) for some in _by_purse(calls)))
+
+
+def check_together(calls: Sequence[EngineCall]) -> None:
+    """Refuse requests that do not all fit into a budget, before any of them is made.
+
+    Engines without a `refusal` of their own, as those around another engine are, check each request by itself.
+
+    Parameters
+    ----------
+    calls : sequence of EngineCall
+        Of data, not of numbers of rows.
+
+    Raises
+    ------
+    BudgetError
+        The requests fit one by one at best.
+    """
+    for some in _by_purse(calls):
+        if reason := some[0].engine.refusal(some):
+            raise BudgetError(
+                f"{reason} Nothing was sent. Raise the budget, or ask for less: fewer rows or shots, or one part alone "
+                "(its plan says what it takes)."
+            )
+
+
+def _by_purse(calls: Sequence[EngineCall]) -> list[list[EngineCall]]:
+    """Requests that are paid from one purse together, in order."""
+    found: dict[Hashable, list[EngineCall]] = {}
+    for call in calls:
+        found.setdefault(call.engine.purse, []).append(call)
+    return list(found.values())
