@@ -75,7 +75,7 @@ test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-long: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 test-minimum: $(VENV_MINIMUM)/.installed
 	@$(VENV_MINIMUM)/bin/python -m pytest $(PARALLEL) $(ARGS)

@@ -129,7 +129,8 @@ class Neighbours:
         after = _busy_seconds()
         if busy is not None and after is not None:
             others = (after - busy) - (_own_seconds() - own)
-            self.cores = max(0.0, others / (time.perf_counter() - start))
+            cores = others / (time.perf_counter() - start)
+            self.cores = min(max(0.0, cores), float(os.cpu_count() or 1))  # the system counts in ticks of 10 ms
 
 
 def _busy_seconds() -> float | None:

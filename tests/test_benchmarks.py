@@ -54,7 +54,12 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
-@pytest.mark.parametrize("name", program.CASES)
+QUICKEST = ("adaptive_shots", "noisy_scaling", "placement", "runtime_submission", "wide_mps")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICKEST else pytest.mark.slow) for name in program.CASES]
+)
 def test_case_runs_and_agrees(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main([name, "--quick", "--output", str(tmp_path)]) == 0
     assert name in capsys.readouterr().out
@@ -75,6 +80,7 @@ def test_case_runs_and_agrees(name: str, tmp_path: Path, capsys: pytest.CaptureF
         assert math.isfinite(row["ours"]) if row["unit"] == "exponent" else row["ours"] > 0
 
 
+@pytest.mark.slow
 def test_search_evaluates_what_the_goal_says(tmp_path: Path) -> None:
     """In a process of its own, as a user runs it: worker processes of other tests are not its workers."""
     command = [sys.executable, "-m", "benchmarks", "grid_search", "--quick", "--output", str(tmp_path)]
@@ -92,6 +98,7 @@ def test_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unknown case 'gram_zzz'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_quick_runs_write_no_record_unless_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(program, "RECORDS", tmp_path)
     monkeypatch.setattr(program, "CASES", {"stub": stub(lambda X: X)})
@@ -169,6 +176,7 @@ def frequencies(shift: float, shots: int = 400) -> Case:
     return Case("counts", "What do counts cost?", run, full={}, quick={})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.2], ids=["right", "wrong"])
 def test_counts_are_held_against_exact_values(
     shift: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -227,6 +235,7 @@ def test_ratio_is_the_one_the_goal_speaks_of() -> None:
     assert Row("q", "them", "s", 1.0, 4.0, Goal("speedup", 1.0), None).ratio == 4.0
 
 
+@pytest.mark.slow
 def test_rounds_have_new_rows_and_contenders_may_stop_early() -> None:
     seen: list[tuple[str, float]] = []
 

@@ -28,6 +28,8 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "resources.py": (["--features", "4"], ["SeparableMap                   4         0", "19,900 circuits"]),
 }
 
+QUICKEST = ("first_kernel.py", "resources.py")
+
 
 def run(name: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -39,7 +41,9 @@ def test_every_example_is_tested() -> None:
     assert {path.name for path in FOLDER.glob("*.py")} == set(CASES)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICKEST else pytest.mark.slow) for name in CASES]
+)
 def test_example(name: str, tmp_path: Path) -> None:
     rows = "".join(f"{i % 7},{i % 5 + 3 * (i % 2)},{'ab'[i % 2]}\n" for i in range(40))
     (tmp_path / "table.csv").write_text("x,y,kind\n" + rows)

@@ -14,6 +14,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples" / "papers"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
+QUICKEST = ("a05", "a13", "a17", "a23")
 
 
 def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -38,7 +39,9 @@ def test_every_row_has_a_script() -> None:
     assert [name.split("_")[0] for name in SCRIPTS] == expected.split()
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name[:3] in QUICKEST else pytest.mark.slow) for name in SCRIPTS]
+)
 def test_script_meets_its_targets(name: str, tmp_path: Path) -> None:
     done = run(FOLDER / name, "--quick", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -157,11 +160,13 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_table_has_every_script_of_the_folder() -> None:
     shown = " ".join(run(FOLDER, "--help", folder=FOLDER).stdout.split())
     assert f"any of {', '.join(name.removesuffix('.py') for name in SCRIPTS)};" in shown
 
 
+@pytest.mark.slow
 def test_table_of_one_real_script(tmp_path: Path) -> None:
     done = run(FOLDER, "--quick", "a11_concentration", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -187,6 +192,7 @@ def test_table_fails_when_one_script_misses(copy: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_targets_that_are_not_the_papers_are_marked(copy: Path, tmp_path: Path) -> None:
     note = "not the paper's own numbers"
     assert note not in run(copy, "--quick", folder=tmp_path).stdout
@@ -219,6 +225,7 @@ def test_no_name_is_cut_off_in_a_narrow_terminal(copy: Path, monkeypatch: pytest
     sys.modules.pop("_common", None)
 
 
+@pytest.mark.slow
 def test_full_setting_is_the_default(copy: Path, tmp_path: Path) -> None:
     assert run(copy, folder=tmp_path).returncode == 1
     assert run(copy / "a98_met.py", folder=tmp_path).returncode == 1

@@ -262,6 +262,19 @@ class Engine(ABC):
             The engine cannot evaluate an instruction of the circuit.
         """
 
+    def inner_calls(self, call: EngineCall) -> Sequence[EngineCall]:
+        """What a request to this engine comes down to: itself, or requests to the engines that this one asks.
+
+        Parameters
+        ----------
+        call : EngineCall
+
+        Returns
+        -------
+        sequence of EngineCall
+        """
+        return (call,)
+
     @property
     def purse(self) -> Hashable:
         """What requests are paid from: those to engines with an equal one are planned together."""

@@ -75,7 +75,7 @@ def plan_together(calls: Sequence[EngineCall]) -> Plan:
 def check_together(calls: Sequence[EngineCall]) -> None:
     """Refuse requests that do not all fit into a budget, before any of them is made.
 
-    Engines without a `refusal` of their own, as those around another engine are, check each request by itself.
+    An engine around another one is asked for the requests that it makes there (`Engine.inner_calls`).
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def check_together(calls: Sequence[EngineCall]) -> None:
     BudgetError
         The requests fit one by one at best.
     """
-    for some in _by_purse(calls):
+    for some in _by_purse([one for call in calls for one in call.engine.inner_calls(call)]):
         if reason := some[0].engine.refusal(some):
             raise BudgetError(
                 f"{reason} Nothing was sent. Raise the budget, or ask for less: fewer rows or shots, or one part alone "

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qkernels._errors import BudgetError, InvalidParameterError
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
+from qkernels.engines._calls import EngineCall
 from qkernels.engines._expectations import pauli_labels
 from qkernels.engines._folding import folded, renamed
 from qkernels.programs import (
@@ -135,20 +136,21 @@ class Strengths:
         repetition: int,
     ) -> Plan:
         """The plan of all factors together, under the name of the engine."""
-        runs = [(self._repetition(repetition, k), *run) for k, run in enumerate(self._runs(program))]
-        options = {"theta": theta, **self._asked(need, orientation)}
-        plans = [
-            engine.plan(run, X, Y, pairs=pairs, diagonal=diagonal, repetition=r, **options) for r, engine, run in runs
+        every = [
+            call.plan()
+            for call in self.calls(
+                program,
+                X,
+                Y,
+                theta=theta,
+                pairs=pairs,
+                diagonal=diagonal,
+                need=need,
+                orientation=orientation,
+                repetition=repetition,
+            )
         ]
-        own: list[Plan] = []
-        if "diagonal" in need and not holds_diagonal(Y, pairs, diagonal):
-            options = {"theta": theta, **self._asked((), orientation)}
-            own = [
-                engine.plan(run, rows, pairs=_selves(rows), diagonal=True, repetition=r, **options)
-                for rows in ([X] if Y is None else [X, Y])
-                for r, engine, run in runs
-            ]
-        every = plans + own
+        plans, own = every[: len(self.factors)], every[len(self.factors) :]
         total = reduce(add, every)
         held = self.held_bytes(program, X, Y, pairs, need, orientation)
         memory, limit = max(p.memory_bytes for p in every) + held, plans[0].memory_limit_bytes
@@ -165,6 +167,32 @@ class Strengths:
             feasible=not reason,
             reason=reason,
         )
+
+    def calls(
+        self,
+        program: Program,
+        X: ArrayLike | int,
+        Y: ArrayLike | int | None = None,
+        *,
+        theta: ArrayLike | None = None,
+        pairs: ArrayLike | None = None,
+        diagonal: Diagonal = "auto",
+        need: Need = frozenset(),
+        orientation: Orientation = "canonical",
+        repetition: int = 0,
+    ) -> list[EngineCall]:
+        """The requests at every factor; then, where `need` asks for more of the diagonal, those of the self-values."""
+        runs = [(self._repetition(repetition, k), *run) for k, run in enumerate(self._runs(program))]
+        options = {"theta": theta, "pairs": pairs, "diagonal": diagonal, **self._asked(need, orientation)}
+        found = [EngineCall(engine, run, X, Y, {**options, "repetition": r}) for r, engine, run in runs]
+        if "diagonal" in need and not holds_diagonal(Y, pairs, diagonal):
+            options |= {"diagonal": True, **self._asked((), orientation)}
+            found += [
+                EngineCall(engine, run, rows, None, {**options, "pairs": _selves(rows), "repetition": r})
+                for rows in ([X] if Y is None else [X, Y])
+                for r, engine, run in runs
+            ]
+        return found
 
     # Memory -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from qkernels._errors import BudgetError, InvalidParameterError
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
+from qkernels.engines._calls import EngineCall, check_together
 from qkernels.engines._continuation import Continuation
 from qkernels.engines._expectations import pauli_labels
 from qkernels.engines._extrapolation import Fit
@@ -106,8 +107,8 @@ class ZeroNoiseExtrapolation(Engine):
     fitted kernel. With weights :math:`h_k` of a fit, the standard error grows by :math:`\sqrt{\sum h_k^2}`: for
     the factors (1, 2, 3) 1.5 (linear) and 4.4 (Richardson).
 
-    *Budgets.* The engine inside checks the request at each factor by itself: where a sum or product of kernels, or the
-    factors, go beyond its budget only together, that shows after the first of them were sent.
+    *Budgets.* Requests at all factors are held against the budget of the engine inside together, before the first is
+    made, also in sums and products of kernels.
 
     *Beside the values.* ``need={"diagonal"}`` and ``need={"orientations"}`` are extrapolated likewise; with
     ``orientation="both"`` each orientation is extrapolated before they are averaged. Weights of outcomes are given
@@ -351,6 +352,7 @@ class ZeroNoiseExtrapolation(Engine):
         self._check_request(diagonal, need, orientation, shots, repetition)
         options: dict[str, Any] = {"theta": theta, "orientation": orientation, "repetition": repetition}
         request = {"pairs": pairs, "diagonal": diagonal, "need": need} | options
+        self._check_budget(program, X, Y, request)
         self._check_memory(program, X, Y, request)
         found = self._strengths.overlaps(program, X, Y, **request)
         both = orientation == "both" and self.method == "scale"
@@ -392,6 +394,7 @@ class ZeroNoiseExtrapolation(Engine):
         """
         _check_program(program, ExpectationProgram, "expectations")
         labels = pauli_labels(program)
+        self._check_budget(program, X, None, {"theta": theta})
         found = self._strengths.expectations(of_paulis(program, labels), X, theta)
         return self._signed(self._continuation.expectations(program, labels, found))
 
@@ -441,6 +444,24 @@ class ZeroNoiseExtrapolation(Engine):
         )
         return replace(plan, engine=repr(self))
 
+    def inner_calls(self, call: EngineCall) -> list[EngineCall]:
+        """The requests at all factors to the engine inside.
+
+        Parameters
+        ----------
+        call : EngineCall
+            To this engine.
+
+        Returns
+        -------
+        list of EngineCall
+        """
+        program: Program = call.program
+        if isinstance(program, ExpectationProgram):
+            program = of_paulis(program, pauli_labels(program))
+        options = {name: value for name, value in call.options.items() if name != "shots"}  # there are none
+        return self._strengths.calls(program, call.X, call.Y, **options)
+
     # Checks -----------------------------------------------------------------------------------------------------
 
     def _check_request(
@@ -450,6 +471,12 @@ class ZeroNoiseExtrapolation(Engine):
         available |= {"orientations"} if self.method == "scale" else set()
         available |= {"weights"} if self.shots is None and self.fit != "exponential" and not self.clip else set()
         check_request(diagonal, need, orientation, shots, repetition, self, available)
+
+    def _check_budget(
+        self, program: Program, X: ArrayLike | Prepared, Y: ArrayLike | Prepared | None, request: dict[str, Any]
+    ) -> None:
+        if not isinstance(X, Prepared) and not isinstance(Y, Prepared):
+            check_together(self.inner_calls(EngineCall(self, program, X, Y, request)))
 
     def _check_memory(
         self, program: OverlapProgram, X: ArrayLike | Prepared, Y: ArrayLike | Prepared | None, request: dict[str, Any]

@@ -127,6 +127,7 @@ def test_parts_that_fit_alone_are_refused_together(tmp_path: Path) -> None:
     assert not (tmp_path / "small.sqlite").exists()
 
 
+@pytest.mark.slow
 def test_what_no_budget_mends_is_said_without_a_larger_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stored circuit that the device cannot run any more."""
 
@@ -257,6 +258,7 @@ def test_export_as_csv(done: Path) -> None:
     assert json.loads(done.with_suffix(".json").read_text())["data"]["name"] == "iris"
 
 
+@pytest.mark.slow
 def test_accuracy_is_said_beside_a_tuned_rbf(tmp_path: Path) -> None:
     campaign = write(tmp_path, data='dataset = "iris"\nrows = 21\nfeatures = 2\n', backend='name = "aer"\nshots = 64\n')
     assert run("submit", campaign).exit_code == 0
@@ -290,6 +292,7 @@ def test_nothing_is_exported_before_it_is_complete(tmp_path: Path) -> None:
     assert not (tmp_path / "small.sqlite").exists()
 
 
+@pytest.mark.slow
 def test_more_rows_measure_what_is_new_and_export_never_does(tmp_path: Path) -> None:
     campaign = write(tmp_path)
     assert run("submit", campaign).exit_code == 0
@@ -375,6 +378,7 @@ def test_provenance_has_no_blocks_of_other_campaigns(tmp_path: Path) -> None:
     assert {block["id"] for block in record["blocks"]} == set(found["blocks_train"].ravel().tolist())
 
 
+@pytest.mark.slow
 def test_rows_as_they_are_share_measurements(tmp_path: Path) -> None:
     data = 'dataset = "iris"\nscale = false\nrows = 10\ntest_share = {}\n'
     backend = 'name = "aer"\nshots = 16\n'
@@ -460,6 +464,7 @@ def test_partial_needs_a_gamma_that_is_not_learned(tmp_path: Path) -> None:
 # Interruptions --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_the_same(done: Path, tmp_path: Path) -> None:
     campaign = write(tmp_path)
     child = start("submit", campaign)
@@ -485,6 +490,7 @@ def test_killed_and_resumed_it_is_the_same(done: Path, tmp_path: Path) -> None:
         assert (found[name] == whole[name]).all(), name
 
 
+@pytest.mark.slow
 def test_ctrl_c_detaches_and_what_was_not_sent_is_in_the_plan(tmp_path: Path) -> None:
     campaign = write(tmp_path)
     whole = json.loads(run("plan", campaign, "--json").stdout)["total"]
@@ -595,6 +601,7 @@ def test_collect_leaves_superseded_blocks_alone(edited: Path) -> None:
     assert f"qkernels discard {edited}" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["submit", "resume"])
 def test_superseded_blocks_are_not_sent_with_the_others(edited: Path, command: str) -> None:
     result = run(command, edited)

@@ -104,6 +104,7 @@ def test_over_budget_nothing_is_sent(loopback: Loopback, campaign: Path) -> None
     assert loopback.jobs() == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_jobs_in_the_queue(loopback: Loopback, campaign: Path) -> None:
     loopback.hold()
     code = (

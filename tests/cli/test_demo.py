@@ -125,6 +125,7 @@ def test_resources_are_those_of_the_device(record: dict[str, object]) -> None:
     assert counts["ZZ-linear"]["backend"] == "fake_fez"
 
 
+@pytest.mark.slow
 def test_one_feature_column(tmp_path: Path) -> None:
     # CPMap starts at two features and is left out; a single column needs no second RBF line.
     path = tmp_path / "table.csv"

@@ -22,6 +22,8 @@ from qkernels.cli import app
 from qkernels.feature_maps import CPMap, SeparableMap, ZZFeatureMap
 from qkernels.programs import OverlapProgram
 
+pytestmark = pytest.mark.slow  # the page is made three times
+
 NAME = "<script>alert('d')&\"$\\foo$\".csv"
 TARGET = '</title><script>alert("t")</script>'
 CLASSES = ('</style><script>alert("c")</script>', "a $\\foo$ \"quoted\" 'b' &amp; c", "ünï\x07")

@@ -36,6 +36,8 @@ from qkernels.cli._results import Settings
 from qkernels.cli._tables import Table, load_table
 from qkernels_hardware import AerEngine, NoiseProfile, device_model
 
+pytestmark = pytest.mark.slow  # a whole comparison under noise
+
 MAPS = {
     "Separable": SeparableMap(),
     "ZZ-linear": ZZFeatureMap(),

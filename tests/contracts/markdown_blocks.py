@@ -16,10 +16,11 @@ def fenced_blocks(page: Path) -> list[tuple[str, str]]:
     return re.findall(r"^```([\w-]*)[^\n]*\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-def run_python_blocks(page: Path) -> None:
-    """Run the Python blocks in one namespace; a ``text`` block right after one is its printed output."""
+def run_python_blocks(page: Path) -> str:
+    """What the Python blocks print, run in one namespace; a ``text`` block right after one is its printed output."""
     namespace: dict[str, object] = {"__name__": page.stem}
     shown = fenced_blocks(page)
+    printed: list[str] = []
     assert any(language == "python" for language, _ in shown)
     for index, (language, body) in enumerate(shown):
         if language != "python":
@@ -27,9 +28,11 @@ def run_python_blocks(page: Path) -> None:
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             exec(compile(body, f"{page.name} block {index}", "exec"), namespace)
+        printed.append(output.getvalue())
         if index + 1 < len(shown) and shown[index + 1][0] == "text":
             want = shown[index + 1][1]
             assert doctest.OutputChecker().check_output(want, output.getvalue(), FLAGS), output.getvalue()
+    return "".join(printed)
 
 
 def broken_links(page: Path) -> list[str]:

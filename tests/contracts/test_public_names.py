@@ -107,6 +107,7 @@ def test_version_is_that_of_the_distribution() -> None:
     assert qkernels.__version__ == version("qkernels")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ROOMS)
 def test_room_is_an_attribute_without_importing_it(room: str) -> None:
     program = f"import qkernels; print(qkernels.{room}.__name__)"

@@ -114,6 +114,7 @@ def test_a_search_is_nested_and_reported_fold_by_fold() -> None:
     assert not hasattr(search, "best_params_")  # the caller's model is cloned, never fitted
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_scores_in_the_same_order() -> None:
     order: list[int] = []
     models = {"svc": SVC()}

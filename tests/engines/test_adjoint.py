@@ -81,7 +81,7 @@ def test_adjoints_of_other_gates() -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own-rows", "one-row"])
-@pytest.mark.parametrize("first", range(0, 60, 20))
+@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow) for first in (20, 40))])
 def test_random_circuits_are_undone(first: int, shared: bool) -> None:
     """|⟨0|U(y)†U(x)|0⟩|² from states that are really undone, one row y for each state or for all."""
     for seed in range(first, first + 20):

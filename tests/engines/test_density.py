@@ -265,6 +265,7 @@ def assert_random_circuits(seeds: range, max_instructions: int) -> None:
     assert refused <= len(seeds) // 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 100, 25))
 def test_random_circuits_without_errors_are_those_of_the_exact_engine(first: int) -> None:
     assert_random_circuits(range(first, first + 25), max_instructions=3)

@@ -117,6 +117,7 @@ def test_requests_stay_within_their_plan(name: str) -> None:
         assert peak_of(engine, program, X, **options) <= plan.memory_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("need", [(), ("weights",), ("bits",)], ids=str)
 def test_streamed_requests_stay_within_the_limit(need: tuple[str, ...]) -> None:
     """All states take 29 MiB; they come in stripes."""

@@ -108,6 +108,7 @@ open(sys.argv[1], "wb").write(pickle.dumps(fields))
 """
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same(tmp_path: Path) -> None:
     q = ask("zz_linear_3")
     program, X = q.program(), rows_of(q, 6)

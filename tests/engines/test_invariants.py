@@ -256,6 +256,7 @@ print(engine.expectations(program, X).values.tobytes().hex())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["StatevectorEngine", "MPSEngine"])
 def test_another_process_draws_the_same_values(engine: str) -> None:
     order = [3, 1, 4, 0, 5, 7, 2, 6]

@@ -100,6 +100,7 @@ def weighed(seed: int) -> np.ndarray:
     return answer.weights
 
 
+@pytest.mark.slow
 def test_tasks_can_go_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a cluster backend of joblib needs: tasks and results that survive pickling, and no shared arrays."""
 

@@ -85,6 +85,7 @@ def test_every_kind_of_string_equals_the_oracle(name: str) -> None:
     np.testing.assert_allclose(values_of(StatevectorEngine(), circuit, labels, X), expected, rtol=0, atol=EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 40, 10))
 def test_strings_of_random_circuits_equal_the_oracle(first: int) -> None:
     """Layouts in which the bits of a state do not stand in Qiskit's order, among others."""
@@ -322,6 +323,7 @@ def test_the_table_of_strings_is_made_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert [len(table) for table in made] == [len(set(labels)), len(set(labels[:5]))]
 
 
+@pytest.mark.slow
 def test_thousands_of_single_strings_need_no_square_matrix() -> None:
     labels = ["".join(letters) for letters in itertools.product("IXYZ", repeat=6)][1:]
     circuit = ZZFeatureMap(reps=1).build(6)

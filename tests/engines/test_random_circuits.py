@@ -20,7 +20,10 @@ NUM_CIRCUITS = 200
 CHUNK = 10
 
 
-@pytest.mark.parametrize("first", range(0, NUM_CIRCUITS, CHUNK))
+@pytest.mark.parametrize(
+    "first",
+    [pytest.param(first, marks=pytest.mark.slow if first >= 20 else ()) for first in range(0, NUM_CIRCUITS, CHUNK)],
+)
 def test_gram_cross_and_expectations_equal_the_oracle(first: int) -> None:
     engine = StatevectorEngine()
     for seed in range(first, first + CHUNK):

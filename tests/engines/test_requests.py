@@ -96,6 +96,7 @@ def test_pairs_evolve_only_the_rows_that_occur() -> None:
     np.testing.assert_allclose(values, [expected[0, 0], expected[1, 1], 1.0], rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_cache")
 @pytest.mark.parametrize("limit", [28 * MIB, 34 * MIB])
 @pytest.mark.parametrize(("shots", "orientation"), [(None, "canonical"), (50, "canonical"), (50, "both")])

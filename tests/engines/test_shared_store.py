@@ -43,6 +43,7 @@ def test_workers_that_ask_at_the_same_moment_evaluate_once(tmp_path: Path) -> No
     assert run_workers(tmp_path, [key] * 3) == (1, [[1.0, 2.0]] * 3)
 
 
+@pytest.mark.slow
 def test_other_matrices_are_evaluated_on_their_own(tmp_path: Path) -> None:
     assert run_workers(tmp_path, [f"a {tmp_path}", f"b {tmp_path}"])[0] == 2
 

@@ -581,6 +581,7 @@ def test_streamed_gradients_stay_in_memory_and_equal_those_at_once(empty_cache: 
     np.testing.assert_allclose(values, ENGINE.expectations(observed, X, theta=theta).values, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_streamed_gram_gradients_equal_those_at_once(empty_cache: None) -> None:
     _, program, _, theta = large()
     rng = np.random.default_rng(3)

@@ -133,6 +133,7 @@ def test_the_orientation_matters() -> None:
     np.testing.assert_allclose(forward[..., 0], forward[..., 0].T, rtol=0, atol=EXACT)
 
 
+@pytest.mark.slow
 def test_random_circuits_equal_the_oracle() -> None:
     checked = 0
     for seed in range(60):
@@ -259,6 +260,7 @@ def test_weights_do_not_change_the_values(shots: int | None, orientation: str) -
         assert plain.weights is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [None, 50], ids=["exact", "sampled"])
 def test_streamed_weights_are_the_whole_ones(shots: int | None) -> None:
     program = program_of(ZZFeatureMap().build(12))

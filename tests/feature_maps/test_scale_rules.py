@@ -59,6 +59,7 @@ def test_the_wall_of_the_heisenberg_map_matters() -> None:
     assert accuracy(HeisenbergMap(), "iris") == pytest.approx(0.95, abs=0.015)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature_map", [CovariantMap(), HighDimMap(), YZCXMap(), DenseAngleMap()], ids=repr)
 def test_a_quarter_and_four_times_the_scale_are_worse(feature_map: FeatureMap, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = feature_map.scale_rule

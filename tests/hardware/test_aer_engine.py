@@ -90,6 +90,7 @@ def canonical(program: OverlapProgram, X: Values) -> NDArray[np.bool_]:
     return is_canonical(keys[:, None], keys[None, :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["factored", "circuits"])
 def test_values_are_those_of_the_circuit_that_runs(strategy: str) -> None:
     # The circuit of our engine is fixed for all pairs; run exactly it by hand, with the device's whole noise model.
@@ -350,6 +351,7 @@ def test_a_warning_about_noise_is_about_the_line_that_asked(strategy: str) -> No
     assert where == (__file__, here.f_lineno - 4)
 
 
+@pytest.mark.slow
 def test_errors_before_a_measurement_count() -> None:
     # A rotation before the measurement turns coherences into populations, which no readout matrix can do.
     turn = coherent_unitary_error(RYGate(1.0).to_matrix())
@@ -558,6 +560,7 @@ def test_pickled_and_cloned_engines_give_the_same() -> None:
         assert repr(copy) == repr(engine)
 
 
+@pytest.mark.slow
 def test_draws_do_not_depend_on_the_process() -> None:
     program, X = program_of(ZZFeatureMap(reps=1), 2), rows(3, 2)
     values = AerEngine("fake_manila", 100, seed=9).overlaps(program, X).values

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from qiskit.providers import BackendV2
@@ -77,16 +75,3 @@ def test_importing_the_package_does_not_import_the_client() -> None:
     code = "import sys, qkernels_hardware; print([m for m in ('qiskit_ibm_runtime', 'qiskit_aer') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_the_python_blocks_of_the_runbook_run(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)  # they write files
-    text = (Path(__file__).parents[2] / "hardware" / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) >= 2
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(block, names)
-    assert "on fake_fez:" in capsys.readouterr().out

@@ -68,6 +68,7 @@ def test_a_kept_layout_changes_no_setting() -> None:
     np.testing.assert_array_equal(kept.overlaps(program, rows(2)).values, engine.overlaps(program, rows(2)).values)
 
 
+@pytest.mark.slow
 def test_runtime_keeps_the_layout(tmp_path: Path) -> None:
     path, program, X = tmp_path / "ledger.sqlite", program_of(CPMap(), 4), rows(4, 2)
     engine = RuntimeEngine("fake_sherbrooke", shots=50, seed=0, ledger=path)

@@ -723,6 +723,7 @@ def test_wrong_rules_are_refused(loopback: Loopback, kind: str, rule: dict[str, 
 # Restarts
 
 
+@pytest.mark.slow
 def test_restart_keeps_jobs_and_runs_those_that_wait(start_loopback: Start) -> None:
     loopback = start_loopback(thread=False)
     service = loopback.service()

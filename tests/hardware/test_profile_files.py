@@ -142,6 +142,7 @@ def test_shipped_profile_names_source_licence_and_day(name: str) -> None:
     assert (SHIPPED / f"{name}.json").stat().st_size < 150_000
 
 
+@pytest.mark.slow
 def test_the_script_writes_the_shipped_profiles_again(tmp_path: Path) -> None:
     names = sorted(set(list_noise_profiles()) & {model.name for model in list_device_models()})
     assert {"fake_fez", "fake_torino"} <= set(names)  # which every supported version of the client has

@@ -50,6 +50,7 @@ def test_an_estimator_measures_all_bases_in_one_job(tmp_path: Path) -> None:
     assert found.jobs == kernel.plan(rows(60, 2)).jobs == 1
 
 
+@pytest.mark.slow
 def test_nystroem_features_are_two_requests(tmp_path: Path) -> None:
     X = rows(40, 2)
     found = way(engine(tmp_path, "fake_manila").plan(PROGRAM, X), "NystroemFeatures with 20 landmarks, 610 entries")

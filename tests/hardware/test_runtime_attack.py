@@ -86,6 +86,7 @@ def test_estimator_on_a_large_model_is_cut_down_to_the_qubits_in_use(tmp_path: P
     assert (np.abs(found.values - expected) < 5.0 * found.stderr).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"resilience_level": 0}], ids=["sampler", "estimator"])
 def test_mixed_strings_on_a_large_model(options: dict[str, Any], tmp_path: Path) -> None:
     feature_map = ZZFeatureMap(entanglement="full")
@@ -164,6 +165,7 @@ def test_delay_in_seconds_where_no_time_step_is_known(tmp_path: Path) -> None:
 # Refreshed layouts, models with one ledger ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_interrupted_refresh_goes_on(tmp_path: Path) -> None:
     X = np.random.default_rng(0).uniform(0.0, 1.0, (4, 2))
     path, program = tmp_path / "ledger.sqlite", program_of(ZZFeatureMap(), 2)

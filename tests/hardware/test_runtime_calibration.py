@@ -76,6 +76,7 @@ def test_twirled_measurements_have_symmetric_errors(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.readout, [[[0.96, 0.04], [0.04, 0.96]]] * 2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_mitigated_diagonal_of_twirled_measurements(tmp_path: Path) -> None:
     """A row has 32 random circuits of 125 shots.
 

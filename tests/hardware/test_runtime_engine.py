@@ -266,6 +266,7 @@ def test_set_params_measures_what_is_new(tmp_path: Path) -> None:
     assert entries_of(tmp_path / "ledger.sqlite") == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_grid_search_in_workers_measures_every_entry_once(backend: str, tmp_path: Path) -> None:
     import joblib
@@ -294,6 +295,7 @@ def _values(engine: RuntimeEngine, program: OverlapProgram, X: np.ndarray) -> np
     return engine.overlaps(program, X).values
 
 
+@pytest.mark.slow
 def test_another_process_measures_nothing(tmp_path: Path) -> None:
     code = (
         "import sys\n"

@@ -137,6 +137,7 @@ def test_sums_of_strings_scatter_by_no_more_than_their_standard_error(
 # Through the client ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [0.04, 0.6])
 def test_overlaps_of_the_estimator_scatter_by_their_standard_error(distance: float, tmp_path: Path) -> None:
     """They are frequencies of 256 shots: with the binomial error, which the standard error has to be, too."""

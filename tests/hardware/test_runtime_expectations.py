@@ -69,6 +69,7 @@ def test_identity_alone_is_measured_nowhere(tmp_path: Path) -> None:
     assert not engine.ledger_path.exists()
 
 
+@pytest.mark.slow
 def test_standard_errors_are_honest(tmp_path: Path) -> None:
     """The spread of independent measurements over their standard errors is that of a chi-square."""
     program, X = lopsided(OBSERVABLES[:3]), rows(80, 2)
@@ -120,6 +121,7 @@ def test_estimator_overlaps_without_noise(tmp_path: Path) -> None:
     assert (found.stderr > 0.0).all()
 
 
+@pytest.mark.slow
 def test_mitigated_diagonals_are_nearer_to_1(tmp_path: Path) -> None:
     program, x = program_of(ZZFeatureMap(), 3), rows(1, 3)
     plain = manila(tmp_path, shots=4000).overlaps(program, x).values[0, 0]

@@ -88,6 +88,7 @@ def fez_with_rzz() -> FakeFez:
     return backend
 
 
+@pytest.mark.slow
 def test_tiles_of_fractional_circuits(tmp_path: Path) -> None:
     program, X = zz(), rows(3, 3)
     one = engine(tmp_path, fez_with_rzz(), tiles=3)

@@ -167,10 +167,49 @@ def test_noise_strengths_share_the_budget(tmp_path: Path) -> None:
     assert plan(engine(tmp_path, free.qpu_seconds + 0.01)).feasible
 
 
+def extrapolated(one: RuntimeEngine) -> FidelityKernel:
+    return FidelityKernel(CPMap(), engine=ZeroNoiseExtrapolation(one, factors=(1, 3)), bandwidth=0.8)
+
+
+def test_strengths_are_refused_together_before_anything_is_sent(tmp_path: Path) -> None:
+    seconds = [part.qpu_seconds for part in planned(extrapolated(engine(tmp_path)), X).parts]
+    kernel = extrapolated(engine(tmp_path, max(seconds) + 0.01))
+    with pytest.raises(BudgetError, match=r"Nothing was sent"):
+        kernel.fit(X)
+    assert not was_sent(tmp_path)
+    extrapolated(engine(tmp_path, sum(seconds) + 0.01)).fit(X)
+    assert was_sent(tmp_path)
+
+
+def test_strengths_of_expectation_values_are_refused_together(tmp_path: Path) -> None:
+    def kernel(one: RuntimeEngine) -> ProjectedKernel:
+        inner = ZeroNoiseExtrapolation(one, factors=(1, 3))
+        return ProjectedKernel(CPMap(), engine=inner, bandwidth=0.8, gamma=1.0)
+
+    seconds = [part.qpu_seconds for part in planned(kernel(engine(tmp_path)), X).parts]
+    with pytest.raises(BudgetError, match=r"Nothing was sent"):
+        kernel(engine(tmp_path, max(seconds) + 0.01)).fit(X)
+    assert not was_sent(tmp_path)
+    kernel(engine(tmp_path, sum(seconds) + 0.01)).fit(X)
+    assert was_sent(tmp_path)
+
+
+def test_strengths_of_a_part_are_refused_with_the_other_parts(tmp_path: Path) -> None:
+    whole, alone = (planned(kernel(engine(tmp_path)), X).qpu_seconds for kernel in (extrapolated, projected))
+    one = engine(tmp_path, whole + alone - 0.01)
+    with pytest.raises(BudgetError, match=r"Nothing was sent"):
+        (projected(one) + extrapolated(one)).fit(X)
+    assert not was_sent(tmp_path)
+    one = engine(tmp_path, whole + alone + 0.01)
+    (projected(one) + extrapolated(one)).fit(X)
+    assert was_sent(tmp_path)
+
+
 def lost_coupler(*arguments: object) -> None:
     raise ExecutionError("The device has lost a coupler.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1000.0, 0.001], ids=["enough", "too little"])
 def test_a_sum_keeps_what_a_budget_cannot_mend(seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stored circuit that the device cannot run any more; whether the budget is exceeded is said beside it."""
@@ -234,6 +273,7 @@ def test_a_fit_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     assert not was_sent(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_transform_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     free, new = engine(tmp_path, name="free"), rows(40, 3, seed=7)
     one = engine(tmp_path, planned(fidelity(free) + projected(free), new, X).qpu_seconds - 2.5)
@@ -274,6 +314,7 @@ def test_self_values_that_are_known_need_no_budget(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kernel.prior_diag(NEW), first)
 
 
+@pytest.mark.slow
 def test_landmarks_pay_for_themselves_only(tmp_path: Path) -> None:
     free = engine(tmp_path)
     # landmarks of both parts, and all rows of the one that learns gamma from them

@@ -149,6 +149,7 @@ def test_jobs_of_ten_million_executions(tmp_path: Path) -> None:
     assert engine(tmp_path, shots=1024).plan(zz(2), 150, diagonal=False).jobs == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 4, 10])
 def test_a_model_stops_no_job(limit: int, tmp_path: Path) -> None:
     """Whatever the time that a job of a device would have."""

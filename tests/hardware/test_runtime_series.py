@@ -64,6 +64,7 @@ def test_an_engine_made_after_a_new_layout_mixes_in_nothing_of_the_old_series(tm
     assert np.array_equal(found.values, new)
 
 
+@pytest.mark.slow
 def test_expectations_of_an_engine_made_after_a_new_layout_are_the_new_ones(tmp_path: Path) -> None:
     feature_map = ZZFeatureMap()
     program = ExpectationProgram(feature_map.build(2), x=feature_map.parameter_vector(2), observables=["ZI", "XX"])
@@ -102,6 +103,7 @@ def interrupted(engine: RuntimeEngine) -> None:
         engine.overlaps(ZZ, X[:4])
 
 
+@pytest.mark.slow
 def test_a_new_layout_that_was_the_first_one_goes_on_after_an_interruption(tmp_path: Path) -> None:
     def refreshing() -> RuntimeEngine:
         return manila(tmp_path, layout="refresh", block_executions=200)
@@ -119,6 +121,7 @@ def test_results_of_a_new_layout_are_read_while_another_one_writes(tmp_path: Pat
         assert np.array_equal(one.overlaps(ZZ, X[:3]).values, whole[:3, :3])
 
 
+@pytest.mark.slow
 def test_a_new_layout_does_not_go_on_with_an_interrupted_old_one(tmp_path: Path) -> None:
     interrupted(manila(tmp_path, block_executions=200))
     found = manila(tmp_path, layout="refresh").overlaps(ZZ, X[:4])
@@ -164,6 +167,7 @@ def test_nothing_is_transpiled_where_the_ledger_has_the_circuit(
     assert entries_of(one.ledger_path) == 21
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"tiles": 2}, {"barrier": True}], ids=["plain", "tiles", "barrier"])
 def test_a_plan_describes_a_stored_circuit_as_it_did_before(options: dict[str, Any], tmp_path: Path) -> None:
     one = RuntimeEngine("fake_fez", shots=16, seed=0, ledger=tmp_path / "ledger.sqlite", **options)
@@ -397,6 +401,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_plan_says_which_setting_keeps_it_from_what_the_ledger_has(name: str, tmp_path: Path) -> None:
     changes, text = CHANGES[name]

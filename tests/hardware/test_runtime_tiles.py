@@ -64,6 +64,7 @@ def test_every_tile_measures_its_own_entries(tmp_path: Path) -> None:
         assert_kernels_close(found.values[i, j], expected[i, j], shots=1000)
 
 
+@pytest.mark.slow
 def test_values_swapped_between_tiles_are_seen(tmp_path: Path) -> None:
     program, X = zz(), rows(6, 3)
     engine = tiled(tmp_path, shots=1000)
@@ -76,6 +77,7 @@ def test_values_swapped_between_tiles_are_seen(tmp_path: Path) -> None:
         assert_kernels_close(found[i[:n], j[:n]], exact(program, X)[k[:n], m[:n]], shots=1000)
 
 
+@pytest.mark.slow
 def test_no_row_of_the_matrix_lies_on_one_tile(tmp_path: Path) -> None:
     engine = tiled(tmp_path, shots=20)
     X = rows(12, 3)
@@ -103,6 +105,7 @@ def test_more_tiles_than_the_device_has(tmp_path: Path) -> None:
         tiled(tmp_path, tiles=500).overlaps(zz(), rows(2, 3))
 
 
+@pytest.mark.slow
 def test_tiled_series_is_another_one(tmp_path: Path) -> None:
     X = rows(3, 3)
     tiled(tmp_path, shots=20).overlaps(zz(), X)

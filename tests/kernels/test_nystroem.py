@@ -128,6 +128,7 @@ def test_callable_kernel() -> None:
     np.testing.assert_allclose(phi @ phi.T, rbf_kernel(X), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_linear_model_in_a_search() -> None:
     X, y = load_digits(n_class=4, return_X_y=True)
     model = make_pipeline(PCA(6, random_state=0), NystroemFeatures(n_components=40, random_state=0), LinearSVC())

@@ -209,6 +209,7 @@ def test_exact_matrices_are_repaired_by_default() -> None:
     np.testing.assert_allclose(kernel.transform(Z), kernel.gram_, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", [HammingKernel(), LocalFidelityKernel(), LocalFidelityKernel(form="reduced")])
 def test_classifies_iris(kernel: QuantumKernel) -> None:
     Z, y = load_iris(return_X_y=True)

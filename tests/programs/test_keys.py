@@ -97,6 +97,7 @@ for seed in range(2100, 2120):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_agree_on_all_keys() -> None:
     root = Path(__file__).resolve().parents[2]
     answers = [

@@ -113,6 +113,7 @@ def test_object_that_holds_itself() -> None:
     assert "'rate': 1" in settings_text(ring)
 
 
+@pytest.mark.slow
 def test_text_is_the_same_in_every_process() -> None:
     code = """
 import numpy as np

@@ -55,6 +55,7 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_project_notices_a_change_of(change: str, project: Path) -> None:
     old, new, words = CHANGES[change]

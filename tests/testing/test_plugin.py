@@ -253,6 +253,7 @@ def test_an_unrelated_project_pays_for_three_small_modules(tmp_path: Path) -> No
     assert ours == {"qkernels", "qkernels.testing", "qkernels.testing._plugin"}
 
 
+@pytest.mark.slow
 def test_the_room_loads_its_names_on_first_use() -> None:
     code = """
 import sys, qkernels.testing as room

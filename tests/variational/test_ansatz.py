@@ -313,6 +313,7 @@ def test_parity_is_the_unitary_of_the_paper() -> None:
     np.testing.assert_allclose(unitary(ansatz, 4, list(ansatz.parity_point(4, [0, 2]))), product(factors), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["Y", "Z"])
 @pytest.mark.parametrize("n", [5, 7, 9])
 def test_majority_has_the_right_sign_and_the_margin_of_the_paper(n: int, basis: str) -> None:
