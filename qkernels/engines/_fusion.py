@@ -168,7 +168,7 @@ def _kind(item: FlatOp | Node | Wide) -> int:
     if isinstance(item, Wide):
         return _PER_ROW
     if isinstance(item, Node):
-        return max(_kind(part) for part in item.parts)
+        return _PER_ROW if not item.constant else _FIXED if item.fixed else _SHARED
     if isinstance(item, SharedOp):
         return _SHARED
     return _FIXED if item.is_constant else _PER_ROW
