@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Sequence
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -280,19 +278,35 @@ class Engine(ABC):
         """What requests are paid from: those to engines with an equal one are planned together."""
         return id(self)
 
-    def plan_all(self, calls: Sequence[EngineCall]) -> Plan:
-        """The plan of requests that are to be made one after another: the sum of theirs.
+    def plan_each(self, calls: Sequence[EngineCall]) -> list[Plan]:
+        """The plans of requests that are made one after another: what one of them pays for, a later one has.
 
         Parameters
         ----------
-        calls : sequence of EngineCall, at least one
+        calls : sequence of EngineCall
             To engines with the `purse` of this one.
+
+        Returns
+        -------
+        list of Plan
+        """
+        return [call.plan() for call in calls]
+
+    def plan_of(self, call: EngineCall, plans: Sequence[Plan]) -> Plan:
+        """The plan of a request, from those of its `inner_calls`.
+
+        Parameters
+        ----------
+        call : EngineCall
+            To this engine.
+        plans : sequence of Plan
 
         Returns
         -------
         Plan
         """
-        return reduce(add, (call.plan() for call in calls))
+        (plan,) = plans
+        return plan
 
     def refusal(self, calls: Sequence[EngineCall]) -> str:
         """Why requests go beyond a budget of their engines together; "" where they do not, or where there is none.

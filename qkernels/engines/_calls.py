@@ -6,15 +6,15 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
 from qkernels._errors import BudgetError
-from qkernels.engines._base import Engine
+from qkernels.engines._base import Engine, Prepared
 from qkernels.programs import Plan, Program
 
-__all__ = ["EngineCall", "check_together", "plan_together"]
+__all__ = ["EngineCall", "check_together", "plan_each", "plan_together"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,9 +25,9 @@ class EngineCall:
     ----------
     engine : Engine
     program : OverlapProgram or ExpectationProgram
-    X : array-like of shape (n_x, num_features), or int
+    X : array-like of shape (n_x, num_features), Prepared, or int
         Rows, or their number.
-    Y : array-like of shape (n_y, num_features), or int, or None
+    Y : array-like of shape (n_y, num_features), Prepared, or int, or None
     options : mapping
         Further arguments of `Engine.plan`.
     advice : str
@@ -36,13 +36,13 @@ class EngineCall:
 
     engine: Engine
     program: Program
-    X: ArrayLike | int
-    Y: ArrayLike | int | None = None
+    X: ArrayLike | Prepared | int
+    Y: ArrayLike | Prepared | int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     advice: str = ""
 
     def plan(self, **more: Any) -> Plan:
-        """The plan of this request alone.
+        """The plan of this request alone, for rows that are not prepared.
 
         Parameters
         ----------
@@ -53,8 +53,32 @@ class EngineCall:
         -------
         Plan
         """
-        plan = self.engine.plan(self.program, self.X, self.Y, **self.options, **more)
-        return plan if plan.feasible or not self.advice else replace(plan, reason=f"{plan.reason} {self.advice}")
+        X, Y = cast(Any, self.X), cast(Any, self.Y)
+        return self.engine.plan(self.program, X, Y, **self.options, **more)
+
+
+def plan_each(calls: Sequence[EngineCall]) -> list[Plan]:
+    """The plans of requests that are made one after another: what one of them pays for, a later one has.
+
+    Parameters
+    ----------
+    calls : sequence of EngineCall
+
+    Returns
+    -------
+    list of Plan
+    """
+    inner = [list(call.engine.inner_calls(call)) for call in calls]
+    plans: dict[int, Plan] = {}
+    for some in _by_purse([one for ones in inner for one in ones]):
+        plans |= zip(map(id, some), some[0].engine.plan_each(some), strict=True)
+    found = (
+        call.engine.plan_of(call, [plans[id(one)] for one in ones]) for call, ones in zip(calls, inner, strict=True)
+    )
+    return [
+        replace(plan, reason=f"{plan.reason} {call.advice}") if call.advice and not plan.feasible else plan
+        for call, plan in zip(calls, found, strict=True)
+    ]
 
 
 def plan_together(calls: Sequence[EngineCall]) -> Plan:
@@ -69,7 +93,7 @@ def plan_together(calls: Sequence[EngineCall]) -> Plan:
     Plan
         Of a single request its own; of several the sum, feasible only where a budget that they share holds all.
     """
-    return reduce(add, (some[0].engine.plan_all(some) for some in _by_purse(calls)))
+    return reduce(add, plan_each(calls))
 
 
 def check_together(calls: Sequence[EngineCall]) -> None:

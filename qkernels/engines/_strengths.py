@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -125,54 +125,36 @@ class Strengths:
     def plan(
         self,
         program: Program,
-        X: ArrayLike | int,
-        Y: ArrayLike | int | None,
+        X: Rows,
+        Y: Rows | None,
+        plans: Sequence[Plan],
         *,
-        theta: ArrayLike | None,
-        pairs: ArrayLike | None,
-        diagonal: Diagonal,
-        need: Need,
-        orientation: Orientation,
-        repetition: int,
+        pairs: ArrayLike | None = None,
+        need: Need = frozenset(),
+        orientation: Orientation = "canonical",
     ) -> Plan:
-        """The plan of all factors together, under the name of the engine."""
-        every = [
-            call.plan()
-            for call in self.calls(
-                program,
-                X,
-                Y,
-                theta=theta,
-                pairs=pairs,
-                diagonal=diagonal,
-                need=need,
-                orientation=orientation,
-                repetition=repetition,
-            )
-        ]
-        plans, own = every[: len(self.factors)], every[len(self.factors) :]
-        total = reduce(add, every)
+        """The plan of all factors together, from those of the `calls`."""
+        first, own = plans[0], plans[len(self.factors) :]
         held = self.held_bytes(program, X, Y, pairs, need, orientation)
-        memory, limit = max(p.memory_bytes for p in every) + held, plans[0].memory_limit_bytes
-        reason = next((p.reason for p in every if not p.feasible), "") or total.reason  # of a budget they share
-        if not reason and memory > limit:
-            reason = self.too_large(held, limit, memory - held)
-        return replace(
-            total,
-            engine=plans[0].engine,
+        total = replace(
+            reduce(add, plans),
+            engine=first.engine,
             num_qubits=program.num_qubits,
-            entries=plans[0].entries + sum(p.entries for p in own) // len(self.factors),
-            memory_bytes=memory,
-            memory_limit_bytes=limit,
-            feasible=not reason,
-            reason=reason,
+            entries=first.entries + sum(p.entries for p in own) // len(self.factors),
+            memory_bytes=max(p.memory_bytes for p in plans) + held,
+            memory_limit_bytes=first.memory_limit_bytes,
         )
+        if obstacle := next((p.obstacle for p in plans if p.obstacle), ""):
+            return total.hindered(obstacle)
+        if total.memory_bytes > total.memory_limit_bytes:
+            return total.hindered(self.too_large(held, total.memory_limit_bytes, total.memory_bytes - held))
+        return total
 
     def calls(
         self,
         program: Program,
-        X: ArrayLike | int,
-        Y: ArrayLike | int | None = None,
+        X: Rows,
+        Y: Rows | None = None,
         *,
         theta: ArrayLike | None = None,
         pairs: ArrayLike | None = None,
@@ -182,17 +164,26 @@ class Strengths:
         repetition: int = 0,
     ) -> list[EngineCall]:
         """The requests at every factor; then, where `need` asks for more of the diagonal, those of the self-values."""
-        runs = [(self._repetition(repetition, k), *run) for k, run in enumerate(self._runs(program))]
-        options = {"theta": theta, "pairs": pairs, "diagonal": diagonal, **self._asked(need, orientation)}
-        found = [EngineCall(engine, run, X, Y, {**options, "repetition": r}) for r, engine, run in runs]
+        runs = [(k, *run) for k, run in enumerate(self._runs(program))]
+        requests: list[tuple[Rows, Rows | None, dict[str, Any]]] = [
+            (X, Y, {"pairs": pairs, "diagonal": diagonal, **self._asked(need, orientation)})
+        ]
         if "diagonal" in need and not holds_diagonal(Y, pairs, diagonal):
-            options |= {"diagonal": True, **self._asked((), orientation)}
-            found += [
-                EngineCall(engine, run, rows, None, {**options, "pairs": _selves(rows), "repetition": r})
+            requests += [
+                (rows, None, {"pairs": _selves(rows), "diagonal": True, **self._asked((), orientation)})
                 for rows in ([X] if Y is None else [X, Y])
-                for r, engine, run in runs
             ]
-        return found
+        return [
+            EngineCall(
+                engine,
+                run,
+                self._part(program, x, k, "X"),
+                None if y is None else self._part(program, y, k, "Y"),
+                {"theta": theta, "repetition": self._repetition(repetition, k), **options},
+            )
+            for x, y, options in requests
+            for k, engine, run in runs
+        ]
 
     # Memory -----------------------------------------------------------------------------------------------------
 

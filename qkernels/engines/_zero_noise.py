@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from qkernels._errors import BudgetError, InvalidParameterError
 from qkernels.engines._base import Diagonal, Engine, Need, Orientation, Prepared
-from qkernels.engines._calls import EngineCall, check_together
+from qkernels.engines._calls import EngineCall, check_together, plan_each
 from qkernels.engines._continuation import Continuation
 from qkernels.engines._expectations import pauli_labels
 from qkernels.engines._extrapolation import Fit
@@ -352,8 +352,9 @@ class ZeroNoiseExtrapolation(Engine):
         self._check_request(diagonal, need, orientation, shots, repetition)
         options: dict[str, Any] = {"theta": theta, "orientation": orientation, "repetition": repetition}
         request = {"pairs": pairs, "diagonal": diagonal, "need": need} | options
-        self._check_budget(program, X, Y, request)
-        self._check_memory(program, X, Y, request)
+        call = EngineCall(self, program, X, Y, request)
+        check_together([call])
+        self._check_memory(call)
         found = self._strengths.overlaps(program, X, Y, **request)
         both = orientation == "both" and self.method == "scale"
         answer = self._signed(self._continuation.overlaps(program, found, need, repetition, both=both))
@@ -393,8 +394,8 @@ class ZeroNoiseExtrapolation(Engine):
             `program` is no `ExpectationProgram`, or theta does not fit.
         """
         _check_program(program, ExpectationProgram, "expectations")
+        check_together([EngineCall(self, program, X, options={"theta": theta})])
         labels = pauli_labels(program)
-        self._check_budget(program, X, None, {"theta": theta})
         found = self._strengths.expectations(of_paulis(program, labels), X, theta)
         return self._signed(self._continuation.expectations(program, labels, found))
 
@@ -422,7 +423,7 @@ class ZeroNoiseExtrapolation(Engine):
         Returns
         -------
         Plan
-            `entries` are those of the result.
+            `entries` are those of the result, or of one factor: of expectation values every Pauli string is one.
 
         Raises
         ------
@@ -431,18 +432,10 @@ class ZeroNoiseExtrapolation(Engine):
         """
         _check_program(program, Program, "plan")
         self._check_request(diagonal, need, orientation, shots, repetition)
-        plan = self._strengths.plan(
-            program,
-            X,
-            Y,
-            theta=theta,
-            pairs=pairs,
-            diagonal=diagonal,
-            need=need,
-            orientation=orientation,
-            repetition=repetition,
-        )
-        return replace(plan, engine=repr(self))
+        options: dict[str, Any] = {"theta": theta, "pairs": pairs, "diagonal": diagonal, "need": need}
+        options |= {"orientation": orientation, "repetition": repetition}
+        (plan,) = plan_each([EngineCall(self, program, X, Y, options)])
+        return plan
 
     def inner_calls(self, call: EngineCall) -> list[EngineCall]:
         """The requests at all factors to the engine inside.
@@ -456,11 +449,30 @@ class ZeroNoiseExtrapolation(Engine):
         -------
         list of EngineCall
         """
-        program: Program = call.program
-        if isinstance(program, ExpectationProgram):
-            program = of_paulis(program, pauli_labels(program))
-        options = {name: value for name, value in call.options.items() if name != "shots"}  # there are none
-        return self._strengths.calls(program, call.X, call.Y, **options)
+        options: dict[str, Any] = {"diagonal": "auto", "need": frozenset(), "orientation": "canonical"}
+        options |= {"shots": None, "repetition": 0, **call.options}
+        asked = (options[name] for name in ("diagonal", "need", "orientation", "shots", "repetition"))
+        self._check_request(*asked)
+        del options["shots"]
+        return self._strengths.calls(_asked_inside(call.program), call.X, call.Y, **options)
+
+    def plan_of(self, call: EngineCall, plans: Sequence[Plan]) -> Plan:
+        """The plan of a request, from those of all factors.
+
+        Parameters
+        ----------
+        call : EngineCall
+            To this engine.
+        plans : sequence of Plan
+            Of its `inner_calls`.
+
+        Returns
+        -------
+        Plan
+        """
+        options = {name: call.options[name] for name in ("pairs", "need", "orientation") if name in call.options}
+        plan = self._strengths.plan(_asked_inside(call.program), call.X, call.Y, plans, **options)
+        return replace(plan, engine=repr(self))
 
     # Checks -----------------------------------------------------------------------------------------------------
 
@@ -472,27 +484,26 @@ class ZeroNoiseExtrapolation(Engine):
         available |= {"weights"} if self.shots is None and self.fit != "exponential" and not self.clip else set()
         check_request(diagonal, need, orientation, shots, repetition, self, available)
 
-    def _check_budget(
-        self, program: Program, X: ArrayLike | Prepared, Y: ArrayLike | Prepared | None, request: dict[str, Any]
-    ) -> None:
-        if not isinstance(X, Prepared) and not isinstance(Y, Prepared):
-            check_together(self.inner_calls(EngineCall(self, program, X, Y, request)))
-
-    def _check_memory(
-        self, program: OverlapProgram, X: ArrayLike | Prepared, Y: ArrayLike | Prepared | None, request: dict[str, Any]
-    ) -> None:
-        if not isinstance(X, Prepared) and not isinstance(Y, Prepared):
-            reason = self._strengths.plan(program, X, Y, **request).reason
+    def _check_memory(self, call: EngineCall) -> None:
+        if not isinstance(call.X, Prepared) and not isinstance(call.Y, Prepared):
+            (plan,) = plan_each([call])
+            obstacle = plan.obstacle
         else:  # the wrapped engine knows what its states take
-            held = self._strengths.held_bytes(program, X, Y, request["pairs"], request["need"], request["orientation"])
+            options = (call.options[name] for name in ("pairs", "need", "orientation"))
+            held = self._strengths.held_bytes(call.program, call.X, call.Y, *options)
             limit = resolve_memory_limit(self.memory_limit, OWNER)
-            reason = self._strengths.too_large(held, limit, 0) if held > limit else ""
-        if reason:
-            raise BudgetError(reason)
+            obstacle = self._strengths.too_large(held, limit, 0) if held > limit else ""
+        if obstacle:
+            raise BudgetError(obstacle)
 
     def _signed(self, answer: A) -> A:
         """The answer with this engine's name on it."""
         return replace(answer, info={**answer.info, "engine": repr(self), "method": self.method})
+
+
+def _asked_inside(program: Program) -> Program:
+    """What the engine inside is asked for: of observables every Pauli string apart."""
+    return of_paulis(program, pauli_labels(program)) if isinstance(program, ExpectationProgram) else program
 
 
 def _check_program(program: object, kind: type[Program], method: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,24 @@ class Plan:
     memory_limit_bytes: int
     feasible: bool = True
     reason: str = ""
+
+    @property
+    def obstacle(self) -> str:
+        """What is in the way whatever the request may cost; "" where nothing is, or a budget alone."""
+        return self.reason
+
+    def hindered(self, obstacle: str) -> Self:
+        """The plan with an obstacle in its way.
+
+        Parameters
+        ----------
+        obstacle : str
+
+        Returns
+        -------
+        Plan
+        """
+        return replace(self, feasible=False, reason=obstacle)
 
     def __add__(self, other: Plan) -> Plan:
         """Both requests, one after the other."""

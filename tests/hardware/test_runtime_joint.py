@@ -14,15 +14,17 @@ from qkernels import (
     HammingKernel,
     LocalFidelityKernel,
     NystroemFeatures,
+    OverlapProgram,
     ProjectedKernel,
     SeparableMap,
     StatevectorEngine,
     ZeroNoiseExtrapolation,
 )
-from qkernels._errors import BudgetError, ExecutionError
-from qkernels.engines import clear_cache
+from qkernels._errors import BudgetError, ExecutionError, InvalidParameterError
+from qkernels.engines import Engine, clear_cache
 from qkernels.kernels import QuantumKernel
 from qkernels_hardware import Budget, RuntimeEngine, RuntimePlan
+from qkernels_hardware.ledger import Ledger, SeriesRecord
 from tests.hardware.runtime_cases import blocks_of, rows
 
 X, NEW = rows(6, 3), rows(2, 3, seed=7)
@@ -33,13 +35,19 @@ def _empty_cache() -> None:
     clear_cache()
 
 
-def engine(folder: Path, seconds: float | None = None, name: str = "ledger", **options: object) -> RuntimeEngine:
-    budget = None if seconds is None else Budget(qpu_seconds=seconds)
+def engine(
+    folder: Path, seconds: float | None = None, name: str = "ledger", jobs: int | None = None, **options: object
+) -> RuntimeEngine:
+    budget = None if seconds is None and jobs is None else Budget(qpu_seconds=seconds, jobs=jobs)
     settings = {"shots": 50, "seed": 5, "ledger": folder / f"{name}.sqlite", "budget": budget}
     return RuntimeEngine("fake_manila", **(settings | options))  # type: ignore[arg-type]
 
 
-def fidelity(one: RuntimeEngine | StatevectorEngine, **options: object) -> FidelityKernel:
+def kernel_program() -> OverlapProgram:
+    return OverlapProgram(CPMap().build(3), CPMap().parameter_vector(3))
+
+
+def fidelity(one: Engine, **options: object) -> FidelityKernel:
     return FidelityKernel(CPMap(), engine=one, bandwidth=0.8, **options)  # type: ignore[arg-type]
 
 
@@ -51,6 +59,11 @@ def planned(kernel: QuantumKernel, *data: np.ndarray | int) -> RuntimePlan:
     plan = kernel.plan(*data, n_features=3)
     assert isinstance(plan, RuntimePlan)
     return plan
+
+
+def series_of(path: Path) -> list[SeriesRecord]:
+    with Ledger.open(path, read_only=True) as ledger:
+        return ledger.all_series()
 
 
 def was_sent(folder: Path, name: str = "ledger") -> bool:
@@ -203,6 +216,80 @@ def test_strengths_of_a_part_are_refused_with_the_other_parts(tmp_path: Path) ->
     one = engine(tmp_path, whole + alone + 0.01)
     (projected(one) + extrapolated(one)).fit(X)
     assert was_sent(tmp_path)
+
+
+def test_expectation_values_at_all_strengths_are_planned_as_they_are_measured(tmp_path: Path) -> None:
+    """Every Pauli string apart, so nothing is shared with the kernel that is not extrapolated."""
+
+    def kernel(one: RuntimeEngine) -> ProjectedKernel:
+        inner = ZeroNoiseExtrapolation(one, factors=(1, 3))
+        return ProjectedKernel(CPMap(), engine=inner, bandwidth=0.8, gamma=1.0)
+
+    projected(engine(tmp_path)).fit(X)
+    assert planned(kernel(engine(tmp_path)), X).held_entries == 0
+    kernel(engine(tmp_path)).fit(X)
+    clear_cache()
+    plan = planned(kernel(engine(tmp_path, 0.001)), X)
+    assert (plan.jobs, plan.feasible) == (0, True)
+    kernel(engine(tmp_path, 0.001)).fit(X)
+
+
+@pytest.mark.parametrize("prepared", [False, True], ids=["rows", "prepared"])
+@pytest.mark.parametrize(
+    ("columns", "pairs", "jobs"), [(6, None, 2), (3, None, 4), (None, [[0, 0], [1, 1], [2, 2]], 4)]
+)
+def test_self_values_that_are_entries_too_are_paid_once(
+    columns: int | None, pairs: list[list[int]] | None, jobs: int, prepared: bool, tmp_path: Path
+) -> None:
+    program = kernel_program()
+    options = {"pairs": pairs, "need": {"diagonal"}}
+
+    def ask(one: RuntimeEngine) -> np.ndarray:
+        solver = ZeroNoiseExtrapolation(one, factors=(1, 3))
+        rows = X if columns is None or not prepared else solver.prepare(program, X)
+        return solver.overlaps(program, rows, None if columns is None else X[:columns], **options).values
+
+    with pytest.raises(BudgetError, match=rf"needs {jobs}\b"):
+        ask(engine(tmp_path, jobs=jobs - 1))
+    assert not (tmp_path / "ledger.sqlite").exists()
+    ask(engine(tmp_path, jobs=jobs))
+    assert len(blocks_of(tmp_path / "ledger.sqlite")) == jobs
+
+
+def test_equal_parts_at_all_strengths_are_planned_once(tmp_path: Path) -> None:
+    solver = ZeroNoiseExtrapolation(engine(tmp_path, jobs=2), factors=(1, 3))
+    kernel = 0.5 * fidelity(solver) + 0.5 * fidelity(solver)
+    plan = planned(kernel, X)
+    assert (plan.jobs, plan.feasible) == (2, True)
+    kernel.fit(X)
+
+
+def test_what_an_extrapolation_cannot_give_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+    one = engine(tmp_path)
+    local = LocalFidelityKernel(CPMap(), engine=ZeroNoiseExtrapolation(one, factors=(1, 3)), bandwidth=0.8)
+    with pytest.raises(InvalidParameterError, match="weights"):
+        (projected(one) + local).fit(X)
+    assert not was_sent(tmp_path)
+
+
+@pytest.mark.parametrize("extrapolate", [False, True], ids=["plain", "extrapolated"])
+def test_a_refused_request_opens_no_series(extrapolate: bool, tmp_path: Path) -> None:
+    """Or an engine that is made later would take the empty one, and what was paid for would seem to be lost."""
+
+    def solver(**options: object) -> RuntimeEngine | ZeroNoiseExtrapolation:
+        clear_cache()
+        one = engine(tmp_path, **options)
+        return ZeroNoiseExtrapolation(one, factors=(1, 3)) if extrapolate else one
+
+    program, path = kernel_program(), tmp_path / "ledger.sqlite"
+    with pytest.raises(BudgetError):
+        solver(seconds=0.001).overlaps(program, X)
+    assert not path.exists() or series_of(path) == []
+    first = solver().overlaps(program, X).values
+    jobs = len(blocks_of(path))
+    with pytest.raises(BudgetError):
+        solver(jobs=jobs, layout="refresh").overlaps(program, X)
+    assert np.array_equal(solver(jobs=jobs).overlaps(program, X).values, first)
 
 
 def lost_coupler(*arguments: object) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkernels.programs import Program
-from qkernels_hardware.ledger import BlockRecord, LedgerFileError, SeriesRecord
+from qkernels_hardware.ledger import LedgerFileError, SeriesRecord
 from qkernels_hardware.runtime._device import Device
 from qkernels_hardware.runtime._held import read_entries
 from qkernels_hardware.runtime._lane import Lane, Wanted
@@ -22,7 +22,7 @@ from qkernels_hardware.runtime._series import OwnSeries, lane_of
 from qkernels_hardware.runtime._settings import Settings
 from qkernels_hardware.runtime._transpiled import check_stored, routed_for
 from qkernels_hardware.service import RetryPolicy
-from qkernels_hardware.work import WITHOUT_JOB, BlockState, Draft
+from qkernels_hardware.work import BlockState, Draft
 
 __all__ = ["Desk"]
 
@@ -203,13 +203,3 @@ class Desk:
                 continue
         self.bring(lane, wanted)
         return [self.read(lane, some) for some in wanted]
-
-    def would_send(self, lane: Lane, wanted: Sequence[Wanted]) -> bool:
-        """Whether any of these entries were not submitted yet."""
-        found = (self.ledger.find(lane.series, some.circuit, some.keys, failed=True)[0] for some in wanted)
-        return any((blocks < 0).any() for blocks in found) or bool(self.unsent(lane, wanted))
-
-    def unsent(self, lane: Lane, wanted: Sequence[Wanted]) -> list[BlockRecord]:
-        """Blocks of these entries that the ledger knows and that have no job."""
-        ids = self.known_blocks(lane, wanted)
-        return [block for block in self.ledger.blocks(ids) if block.state in WITHOUT_JOB] if ids else []

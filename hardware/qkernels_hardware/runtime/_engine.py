@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
-from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from qiskit.providers import BackendV2
 from qkernels._errors import InvalidParameterError
 from qkernels.engines import Diagonal, MemoryLimit, Need, Orientation
 from qkernels.programs import Program, is_count
-from qkernels_hardware.ledger import Ledger
 from qkernels_hardware.routing import RoutedCircuit
 from qkernels_hardware.runtime._device import Device
 from qkernels_hardware.runtime._lookup import LookupEngine
@@ -244,7 +242,7 @@ class RuntimeEngine(LookupEngine, TogetherEngine):
         if route.layout is not None or route.tiles > 1:  # tiles look for places of their own
             return self
         self._device.calibration(self.ledger_path)  # as in `circuit`
-        with Ledger.open(self.ledger_path, read_only=True) if self.ledger_path.exists() else nullcontext() as ledger:
+        with self._reading() as ledger:
             circuits = self._planner(ledger, program).routed
         if not circuits:  # nothing is measured
             return self
@@ -309,15 +307,11 @@ class RuntimeEngine(LookupEngine, TogetherEngine):
         request, index = self._request(program, a, b, pairs, diagonal, need, orientation, shots, repetition)
         has_data = not is_count(X) and (Y is None or not is_count(Y))
         wanted = self._all_wanted(request, index) if has_data else None
-        ledger = Ledger.open(self.ledger_path, read_only=True) if self.ledger_path.exists() else None
         calibration = self._device.calibration(self.ledger_path)
-        try:
+        with self._reading() as ledger:
             planner = self._planner(ledger, program)
             found = planner.plan(base, request, wanted, set() if counted is None else counted, calibration)
-            return replace(found, ledger=str(self.ledger_path))
-        finally:
-            if ledger is not None:
-                ledger.close()
+        return replace(found, ledger=str(self.ledger_path))
 
     def submit(
         self,
@@ -358,9 +352,8 @@ class RuntimeEngine(LookupEngine, TogetherEngine):
         a, b = self._sides(program, X, Y, theta)
         request, index = self._request(program, a, b, pairs, diagonal, need, orientation, shots, repetition)
         wanted = self._all_wanted(request, index)
-        with self._desk() as desk:
+        with self._admitted(program, wanted) as desk:
             lane = desk.lane(program, self._basis_names(program))
-            self._check_budget(desk, lane, wanted, program)
             desk.ledger.plan_all(lane.series, desk.drafts(lane, wanted))
             blocks = desk.known_blocks(lane, wanted)
             try:

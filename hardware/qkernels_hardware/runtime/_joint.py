@@ -35,7 +35,7 @@ def joint_plan(parts: Sequence[Plan]) -> RuntimePlan:
     for run in runs:
         ledgers.setdefault(run.ledger, []).append(run)
     # Not the budgets of single parts: their reasons name less than the sum.
-    obstacles = [p.reason for p in parts if p.reason and (not isinstance(p, RuntimePlan) or p.obstacle)]
+    obstacles = [part.obstacle for part in parts if part.obstacle]
     exceeded = [reason for reason in map(_over_budget, ledgers.values()) if reason]
     reasons = [*obstacles, *exceeded]
     seconds = sum(run.qpu_seconds for run in runs)

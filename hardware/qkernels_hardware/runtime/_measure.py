@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from qkernels_hardware.runtime._desk import Desk
 from qkernels_hardware.runtime._device import Device
 from qkernels_hardware.runtime._estimated import Estimated
 from qkernels_hardware.runtime._held import Current, is_measured, measured_entries
-from qkernels_hardware.runtime._lane import Lane, Wanted, entry_keys
+from qkernels_hardware.runtime._lane import Wanted, entry_keys
 from qkernels_hardware.runtime._observe import observe
 from qkernels_hardware.runtime._origin import origin_of
 from qkernels_hardware.runtime._places import id_of, own_ledger, private_ledger
@@ -180,10 +181,8 @@ class MeasuringEngine(PairwiseEngine):
         """Everything that a request needs into the ledger, in one submission and within the budget."""
         wanted = self._all_wanted(request, index)
         if wanted and not is_measured(self.ledger_path, wanted, self._finished(request.program)):
-            with self._desk() as desk:
-                lane = desk.lane(request.program)
-                self._check_budget(desk, lane, wanted, request.program)
-                desk.bring(lane, wanted)
+            with self._admitted(request.program, wanted) as desk:
+                desk.bring(desk.lane(request.program), wanted)
 
     def _measured_bits(self, program: OverlapProgram, pairs: PairBatch) -> list[NDArray[Any]]:
         (found,) = self._measure(program, self._wanted([pairs]))
@@ -199,17 +198,33 @@ class MeasuringEngine(PairwiseEngine):
         found = measured_entries(self.ledger_path, wanted, self._finished(program))
         if found is not None:
             return found
-        with self._desk() as desk:
-            lane = desk.lane(program, bases)
-            self._check_budget(desk, lane, wanted, program)
-            return desk.measure(lane, wanted)
+        with self._admitted(program, wanted) as desk:
+            return desk.measure(desk.lane(program, bases), wanted)
 
-    def _check_budget(self, desk: Desk, lane: Lane, wanted: Sequence[Wanted], program: Program) -> None:
-        if self.budget.is_limited and desk.would_send(lane, wanted):
-            desk.runner().settle()
-            reason = self._planner(desk.ledger, program).refusal(program, desk, lane, wanted)
-            if reason:
-                raise BudgetError(reason)
+    def _reading(self) -> AbstractContextManager[Ledger | None]:
+        """The ledger, open beside any writer; None where there is none yet."""
+        return Ledger.open(self.ledger_path, read_only=True) if self.ledger_path.exists() else nullcontext()
+
+    @contextmanager
+    def _admitted(self, program: Program, wanted: Sequence[Wanted]) -> Iterator[Desk]:
+        """The ledger, open for a request that fits into the budget; one that does not leaves no series, and no file."""
+        if not self.ledger_path.exists():
+            self._check_budget(None, program, wanted)
+        with self._desk() as desk:
+            self._check_budget(desk, program, wanted)
+            yield desk
+
+    def _check_budget(self, desk: Desk | None, program: Program, wanted: Sequence[Wanted]) -> None:
+        if not self.budget.is_limited:
+            return
+        planner = self._planner(None if desk is None else desk.ledger, program)
+        new, blocks = planner.left(program, wanted)
+        if not new.jobs and not blocks:
+            return
+        if desk is not None:
+            desk.runner().settle()  # bills that have come since then
+        if reason := planner.refusal(program, wanted):
+            raise BudgetError(reason)
 
     def _uncertainty(self, request: Any, index: Index | None) -> tuple[Values | None, NDArray[np.int64] | None]:
         if self._settings.route.estimate:

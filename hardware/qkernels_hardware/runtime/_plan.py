@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
+from typing import Self
 
 from qkernels.programs import Plan
 from qkernels_hardware.ledger import BlockRecord, Spending
@@ -48,11 +49,12 @@ class Workload:
 
     Attributes
     ----------
-    rows, executions, jobs : int
+    entries, rows, executions, jobs : int
     seconds : float
         QPU seconds.
     """
 
+    entries: int = 0
     rows: int = 0
     executions: int = 0
     jobs: int = 0
@@ -60,6 +62,7 @@ class Workload:
 
     def __add__(self, other: Workload) -> Workload:
         return Workload(
+            self.entries + other.entries,
             self.rows + other.rows,
             self.executions + other.executions,
             self.jobs + other.jobs,
@@ -78,7 +81,7 @@ class Workload:
         jobs = ceil(rows / rows_per_job(measured, runs(shots), block_executions, rates))
         executions = rows * runs(shots)
         seconds = rates.seconds(executions, measured.duration) + (jobs - 1) * rates.seconds(0, 0.0)
-        return cls(rows, executions, jobs, seconds)
+        return cls(entries, rows, executions, jobs, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,9 @@ class RuntimePlan(Plan):
     exceeds_budget: bool = False
     unsent: tuple[tuple[int, float], ...] = ()
     parts: tuple[Plan, ...] = ()
+
+    def hindered(self, obstacle: str) -> Self:
+        return replace(self, feasible=False, reason=obstacle, obstacle=obstacle, parts=())
 
     def __add__(self, other: Plan) -> RuntimePlan:
         """Both requests, one after the other, against the budgets that they share."""

@@ -13,10 +13,9 @@ from qkernels._errors import ExecutionError, QKernelsError
 from qkernels.programs import ExpectationProgram, OverlapProgram, Plan, Program
 from qkernels_hardware.ledger import BlockRecord, Ledger, SeriesRecord, Spending
 from qkernels_hardware.routing import ESTIMATE, OVERLAP, RoutedCircuit, find_tiles
-from qkernels_hardware.runtime._desk import Desk
 from qkernels_hardware.runtime._device import Device
 from qkernels_hardware.runtime._differences import why_new
-from qkernels_hardware.runtime._lane import Lane, Wanted
+from qkernels_hardware.runtime._lane import Wanted
 from qkernels_hardware.runtime._plan import (
     Alternative,
     RuntimePlan,
@@ -167,16 +166,31 @@ class Planner:
             unsent=tuple((block.id, block.estimate) for block in planned),
         )
 
-    def refusal(self, program: Program, desk: Desk, lane: Lane, wanted: Sequence[Wanted]) -> str:
+    def left(
+        self, program: Program, wanted: Sequence[Wanted], counted: Counted | None = None
+    ) -> tuple[Workload, list[BlockRecord]]:
+        """What a request would send: new entries, and blocks without a job.
+
+        Parameters
+        ----------
+        program : Program
+        wanted : sequence of Wanted
+        counted : set, optional
+            As in `plan`.
+        """
+        work, _ = self._listed(self.series, program, wanted, set() if counted is None else counted, failed=True)
+        return work, self._waiting(self.series, wanted)
+
+    def refusal(self, program: Program, wanted: Sequence[Wanted]) -> str:
         """Why a request is over budget, with the cheapest ways to fit; "" where it is not."""
-        drafts, old = desk.drafts(lane, wanted), desk.unsent(lane, wanted)
-        seconds = sum(draft.estimate for draft in drafts) + sum(block.estimate for block in old)
-        reason = over_budget(self.settings.budget, self.spent, seconds, len(drafts) + len(old), self.device.name)
-        if not reason or not (drafts or old):
+        work, old = self.left(program, wanted)
+        seconds, jobs = work.seconds + sum(block.estimate for block in old), work.jobs + len(old)
+        reason = over_budget(self.settings.budget, self.spent, seconds, jobs, self.device.name) if jobs else ""
+        if not reason:
             return ""
         ways: tuple[Alternative, ...] = ()
         if wanted[0].circuit in (OVERLAP, ESTIMATE) and isinstance(program, OverlapProgram):
-            entries = sum(len(draft.keys) for draft in drafts) + sum(block.entries for block in old)
+            entries = work.entries + sum(block.entries for block in old)
             ways = self._ways(_rows_of(wanted[0]), entries, int(wanted[0].shots.max()))
         cheaper = "".join(f"\n- {way}" for way in ways)
         return f"{reason} Nothing was sent. Raise the budget{f', or:{cheaper}' if cheaper else '.'}"
@@ -207,16 +221,22 @@ class Planner:
         return sum((self._work(n * draw.num_values, shots, routed) for shots, n in counts.items()), Workload())
 
     def _listed(
-        self, series: SeriesRecord | None, program: Program, wanted: Sequence[Wanted], counted: Counted
+        self,
+        series: SeriesRecord | None,
+        program: Program,
+        wanted: Sequence[Wanted],
+        counted: Counted,
+        *,
+        failed: bool = False,
     ) -> tuple[Workload, int]:
-        """Work that is left, and entries that the ledger holds."""
+        """Work that is left, and entries that the ledger holds, those of blocks that failed included or not."""
         work, held = Workload(), 0
         opened = f"{self.own.key(program)}/{self.own.token if self.settings.refresh else ''}"
         where = opened if series is None else str(series.id)
         for some in wanted:
             new = np.ones(len(some.keys), dtype=bool)
             if series is not None and self.ledger is not None:
-                blocks, _ = self.ledger.find(series.id, some.circuit, some.keys)
+                blocks, _ = self.ledger.find(series.id, some.circuit, some.keys, failed=failed)
                 new = blocks < 0
                 held += int((~new).sum())
             for entry in np.flatnonzero(new):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 from typing import Any
 
 from qkernels.engines import EngineCall
 from qkernels.programs import Plan
-from qkernels_hardware.ledger import Ledger
+from qkernels_hardware.ledger import Ledger, Spending
 from qkernels_hardware.runtime._held import is_measured
-from qkernels_hardware.runtime._lane import Lane, Wanted
+from qkernels_hardware.runtime._lane import Wanted
 from qkernels_hardware.runtime._measure import MeasuringEngine
-from qkernels_hardware.runtime._plan import over_budget
+from qkernels_hardware.runtime._plan import Workload, over_budget
 from qkernels_hardware.runtime._planner import Counted
 
 __all__ = ["TogetherEngine"]
@@ -26,23 +24,12 @@ class TogetherEngine(MeasuringEngine):
     def purse(self) -> str:
         return str(self.ledger_path.resolve())
 
-    def plan_all(self, calls: Sequence[EngineCall]) -> Plan:
-        """The plan of requests that are to be made one after another; entries that they share cost once.
-
-        Parameters
-        ----------
-        calls : sequence of EngineCall, at least one
-            To engines with the ledger of this one.
-
-        Returns
-        -------
-        RuntimePlan
-        """
+    def plan_each(self, calls: Sequence[EngineCall]) -> list[Plan]:
         counted: Counted = set()
-        return reduce(add, (call.plan(counted=counted) for call in calls))
+        return [call.plan(counted=counted) for call in calls]
 
     def refusal(self, calls: Sequence[EngineCall]) -> str:
-        """Why requests of data go beyond a budget together; "" where they do not. Nothing is submitted.
+        """Why requests of data go beyond a budget together; "" where they do not. Nothing is submitted or opened.
 
         Parameters
         ----------
@@ -53,16 +40,19 @@ class TogetherEngine(MeasuringEngine):
         -------
         str
         """
-        engines = [engine for engine in _engines(calls) if engine.budget.is_limited]
-        more = _new_jobs(calls) if engines else []
-        if not more:
+        engines = _engines(calls)
+        limited = [engine for engine in engines if engine.budget.is_limited]
+        seconds, jobs = _left(calls) if limited else (0.0, 0)
+        if not jobs:
             return ""
-        for engine in {engine.name: engine for engine in _engines(calls)}.values():
-            with engine._desk() as desk:  # bills that have come since then
-                desk.runner().settle()
-        with Ledger.open(self.ledger_path, read_only=True) as ledger:
-            spent = ledger.spent()
-        reasons = (over_budget(engine.budget, spent, sum(more), len(more), engine.name) for engine in engines)
+        spent = Spending(0.0, 0.0, 0)
+        if self.ledger_path.exists():
+            for engine in {engine.name: engine for engine in engines}.values():
+                with engine._desk() as desk:  # bills that have come since then
+                    desk.runner().settle()
+            with Ledger.open(self.ledger_path, read_only=True) as ledger:
+                spent = ledger.spent()
+        reasons = (over_budget(engine.budget, spent, seconds, jobs, engine.name) for engine in limited)
         return next(filter(None, reasons), "")
 
     def _wanted_of(self, call: EngineCall) -> list[Wanted]:
@@ -80,19 +70,17 @@ def _engines(calls: Sequence[EngineCall]) -> list[TogetherEngine]:
     return [engine for engine in found if isinstance(engine, TogetherEngine)]
 
 
-def _new_jobs(calls: Sequence[EngineCall]) -> list[float]:
-    """QPU seconds of every job that requests on one ledger would send."""
-    lanes: dict[int, tuple[TogetherEngine, Lane, list[Wanted]]] = {}  # engines may share a series
-    for engine in _engines(calls):
-        for call in (call for call in calls if call.engine is engine):
+def _left(calls: Sequence[EngineCall]) -> tuple[float, int]:
+    """QPU seconds and jobs of what requests on one ledger, made one after another, would send."""
+    counted: Counted = set()
+    work, waiting = Workload(), dict[int, float]()
+    for call in calls:
+        engine = call.engine
+        if isinstance(engine, TogetherEngine):
             wanted = engine._wanted_of(call)
             if wanted and not is_measured(engine.ledger_path, wanted, engine._finished(call.program)):
-                with engine._desk() as desk:
-                    lane = desk.lane(call.program, engine._basis_names(call.program))
-                lanes.setdefault(lane.series, (engine, lane, []))[-1].extend(wanted)
-    found = []
-    for engine, lane, wanted in lanes.values():
-        with engine._desk() as desk:
-            found += [draft.estimate for draft in desk.drafts(lane, wanted)]
-            found += [block.estimate for block in desk.unsent(lane, wanted)]
-    return found
+                with engine._reading() as ledger:
+                    new, blocks = engine._planner(ledger, call.program).left(call.program, wanted, counted)
+                work += new
+                waiting |= {block.id: block.estimate for block in blocks}
+    return work.seconds + sum(waiting.values()), work.jobs + len(waiting)
