@@ -292,6 +292,35 @@ def test_a_refused_request_opens_no_series(extrapolate: bool, tmp_path: Path) ->
     assert np.array_equal(solver(jobs=jobs).overlaps(program, X).values, first)
 
 
+@pytest.mark.parametrize("num_rows", [4, 5, 6])
+def test_a_budget_of_what_the_plan_says_is_enough(num_rows: int, tmp_path: Path) -> None:
+    """However the seconds of many jobs are added up."""
+    program, data = kernel_program(), X[:num_rows]
+    seconds = engine(tmp_path, block_executions=170).plan(program, data).qpu_seconds
+    engine(tmp_path, seconds, block_executions=170).overlaps(program, data)
+    assert len(blocks_of(tmp_path / "ledger.sqlite")) > 1
+
+
+def test_a_part_that_the_device_cannot_run_any_more_is_found_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (fidelity(engine(tmp_path)) + projected(engine(tmp_path))).fit(X[:3])
+    path = tmp_path / "ledger.sqlite"
+    before, last = len(blocks_of(path)), series_of(path)[-1].id
+
+    def lost(circuits: object, series: int, backend: object) -> None:
+        if series == last:
+            lost_coupler()
+
+    monkeypatch.setattr("qkernels_hardware.runtime._planner.check_stored", lost)
+    monkeypatch.setattr("qkernels_hardware.runtime._desk.check_stored", lost)
+    clear_cache()
+    one = engine(tmp_path, jobs=100)
+    with pytest.raises(ExecutionError, match="lost a coupler"):
+        (fidelity(one) + projected(one)).fit(X)
+    assert len(blocks_of(path)) == before
+
+
 def lost_coupler(*arguments: object) -> None:
     raise ExecutionError("The device has lost a coupler.")
 

@@ -207,7 +207,7 @@ class MeasuringEngine(PairwiseEngine):
 
     @contextmanager
     def _admitted(self, program: Program, wanted: Sequence[Wanted]) -> Iterator[Desk]:
-        """The ledger, open for a request that fits into the budget; one that does not leaves no series, and no file."""
+        """The ledger, open for a request that fits into the budget; one that does not opens no series."""
         if not self.ledger_path.exists():
             self._check_budget(None, program, wanted)
         with self._desk() as desk:
@@ -217,13 +217,14 @@ class MeasuringEngine(PairwiseEngine):
     def _check_budget(self, desk: Desk | None, program: Program, wanted: Sequence[Wanted]) -> None:
         if not self.budget.is_limited:
             return
-        planner = self._planner(None if desk is None else desk.ledger, program)
-        new, blocks = planner.left(program, wanted)
+        ledger = None if desk is None else desk.ledger
+        new, blocks = self._planner(ledger, program).left(program, wanted)
         if not new.jobs and not blocks:
             return
+        self._device.calibration(self.ledger_path)  # a new circuit is made for the device as it is now
         if desk is not None:
             desk.runner().settle()  # bills that have come since then
-        if reason := planner.refusal(program, wanted):
+        if reason := self._planner(ledger, program).refusal(program, wanted):
             raise BudgetError(reason)
 
     def _uncertainty(self, request: Any, index: Index | None) -> tuple[Values | None, NDArray[np.int64] | None]:

@@ -233,7 +233,7 @@ def _parts(plan: Plan) -> tuple[Plan, ...]:
 def over_budget(budget: Budget, spent: Spending, seconds: float, jobs: int, device: str) -> str:
     """Why a request of that many QPU seconds and jobs is refused; "" where it is not."""
     limit, most = budget.qpu_seconds, budget.jobs
-    if limit is not None and spent.paid + spent.open + seconds > limit:
+    if limit is not None and budget.is_exceeded_by(spent.paid + spent.open + seconds):
         before = f" beside {spent.paid:.1f} s paid and {spent.open:.1f} s under way" if spent.total else ""
         return f"qpu_seconds of Budget is {limit:g}, the request needs about {seconds:.1f} s on {device}{before}."
     if most is not None and spent.jobs + jobs > most:
@@ -282,7 +282,7 @@ def alternatives_for(
         size = rows_per_job(measured, runs(each), block_executions, rates)
         jobs = sum(ceil(count / size) for count in circuits)
         seconds = rates.seconds(sum(circuits) * runs(each), measured.duration) + (jobs - 1) * rates.seconds(0, 0.0)
-        fits = left is None or seconds <= left
+        fits = not budget.is_exceeded_by(spent.total + seconds)
         return Alternative(what, seconds, jobs, fits and (budget.jobs is None or spent.jobs + jobs <= budget.jobs))
 
     found = []

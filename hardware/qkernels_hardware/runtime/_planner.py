@@ -12,7 +12,7 @@ import numpy as np
 from qkernels._errors import ExecutionError, QKernelsError
 from qkernels.programs import ExpectationProgram, OverlapProgram, Plan, Program
 from qkernels_hardware.ledger import BlockRecord, Ledger, SeriesRecord, Spending
-from qkernels_hardware.routing import ESTIMATE, OVERLAP, RoutedCircuit, find_tiles
+from qkernels_hardware.routing import ESTIMATE, OVERLAP, RoutedCircuit, check_executions, find_tiles
 from qkernels_hardware.runtime._device import Device
 from qkernels_hardware.runtime._differences import why_new
 from qkernels_hardware.runtime._lane import Wanted
@@ -181,6 +181,23 @@ class Planner:
         work, _ = self._listed(self.series, program, wanted, set() if counted is None else counted, failed=True)
         return work, self._waiting(self.series, wanted)
 
+    def check(self, wanted: Sequence[Wanted]) -> None:
+        """Whether a request can be sent at all.
+
+        Raises
+        ------
+        ExecutionError
+            The device cannot run the stored circuits any more.
+        InvalidParameterError
+            One row has more shots than a job may.
+        """
+        if self.series is not None:
+            circuits = {name: one.measured for name, one in self.routed.items()}
+            check_stored(circuits, self.series.id, self.device.backend)
+        for some in wanted:
+            runs = runs_per_row(self.routed[some.circuit].measured, self.settings.options)
+            check_executions(1, runs(int(some.shots.max())))
+
     def refusal(self, program: Program, wanted: Sequence[Wanted]) -> str:
         """Why a request is over budget, with the cheapest ways to fit; "" where it is not."""
         work, old = self.left(program, wanted)
@@ -197,10 +214,8 @@ class Planner:
 
     def _refused_circuit(self) -> str:
         """Why the device cannot run the stored circuits any more; "" where it can, or where there are none."""
-        if self.series is None:
-            return ""
         try:
-            check_stored({name: one.measured for name, one in self.routed.items()}, self.series.id, self.device.backend)
+            self.check(())
         except ExecutionError as error:
             return str(error)
         return ""

@@ -271,7 +271,7 @@ class Submitter:
         needed = spent.paid + spent.open + block.estimate
         own = block.estimate if block.state is BlockState.INTENT else 0.0  # it is among the open ones
         where = f"Block {block.id} and all others that are planned stay in {self.ledger.path}; raise the budget and "
-        if limit is not None and needed - own > limit:
+        if limit is not None and self.budget.is_exceeded_by(needed - own):
             raise BudgetError(
                 f"qpu_seconds of Budget is {limit:g}: {spent.paid:.1f} s are paid, {spent.open - own:.1f} s are under "
                 f"way, and the next job needs about {block.estimate:.1f} s. {where}run the same call again."

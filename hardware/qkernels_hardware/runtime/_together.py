@@ -80,7 +80,11 @@ def _left(calls: Sequence[EngineCall]) -> tuple[float, int]:
             wanted = engine._wanted_of(call)
             if wanted and not is_measured(engine.ledger_path, wanted, engine._finished(call.program)):
                 with engine._reading() as ledger:
-                    new, blocks = engine._planner(ledger, call.program).left(call.program, wanted, counted)
+                    planner = engine._planner(ledger, call.program)
+                    new, blocks = planner.left(call.program, wanted, counted)
+                    if new.jobs:  # what cannot be sent is to be known before the other requests are
+                        engine._device.calibration(engine.ledger_path)
+                        planner.check(wanted)
                 work += new
                 waiting |= {block.id: block.estimate for block in blocks}
     return work.seconds + sum(waiting.values()), work.jobs + len(waiting)

@@ -119,6 +119,20 @@ class Budget:
         if self.jobs is not None and (not is_count(self.jobs) or self.jobs < 1):
             raise InvalidParameterError(f"jobs of Budget must be None or an integer >= 1, got {self.jobs!r}.")
 
+    def is_exceeded_by(self, seconds: float) -> bool:
+        """Whether that many QPU seconds are too many, but for the rounding of a sum over jobs.
+
+        Parameters
+        ----------
+        seconds : float
+            Paid, under way, and asked for.
+
+        Returns
+        -------
+        bool
+        """
+        return self.qpu_seconds is not None and seconds > self.qpu_seconds * (1 + 1e-9)
+
     @property
     def is_limited(self) -> bool:
         """Whether there is any limit."""
