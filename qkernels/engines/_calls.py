@@ -41,6 +41,12 @@ class EngineCall:
     options: Mapping[str, Any] = field(default_factory=dict)
     advice: str = ""
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """The arguments of `Engine.plan` that follow the rows, those that are not among the options too."""
+        defaults: dict[str, Any] = {"theta": None, "pairs": None, "diagonal": "auto", "need": frozenset()}
+        return defaults | {"orientation": "canonical", "shots": None, "repetition": 0, **self.options}
+
     def plan(self, **more: Any) -> Plan:
         """The plan of this request alone, for rows that are not prepared.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +27,7 @@ from qkernels.programs import (
     is_count,
 )
 
-__all__ = ["Strengths", "holds_diagonal"]
+__all__ = ["Strengths"]
 
 Rows = ArrayLike | Prepared | int
 P = TypeVar("P", bound=Program)
@@ -68,34 +68,16 @@ class Strengths:
 
     # Requests at every factor -----------------------------------------------------------------------------------
 
-    def overlaps(
-        self,
-        program: OverlapProgram,
-        X: Rows,
-        Y: Rows | None,
-        *,
-        need: Need,
-        orientation: Orientation,
-        repetition: int,
-        **options: Any,
-    ) -> list[Overlaps]:
-        """Overlaps at every factor, but for what `need` says of the diagonal."""
-        sides = [
-            (self._part(program, X, k, "X"), None if Y is None else self._part(program, Y, k, "Y"))
-            for k in range(len(self.factors))
+    def overlaps(self, program: OverlapProgram, X: Rows, Y: Rows | None, **options: Any) -> list[list[Overlaps]]:
+        """Answers to the `calls`: overlaps at every factor; then, if they are asked for, self-values of each side."""
+        found = [
+            call.engine.overlaps(
+                cast(OverlapProgram, call.program), cast(Any, call.X), cast(Any, call.Y), **call.options
+            )
+            for call in self.calls(program, X, Y, **options)
         ]
-        options |= self._asked(need, orientation)
-        return [
-            engine.overlaps(run, x, y, repetition=self._repetition(repetition, k), **options)
-            for k, ((engine, run), (x, y)) in enumerate(zip(self._runs(program), sides, strict=True))
-        ]
-
-    def own_overlaps(
-        self, program: OverlapProgram, rows: Rows, *, theta: ArrayLike | None, orientation: Orientation, repetition: int
-    ) -> list[Overlaps]:
-        """Overlaps of every row with itself at every factor, shape (n,)."""
-        options: dict[str, Any] = {"theta": theta, "orientation": orientation, "repetition": repetition}
-        return self.overlaps(program, rows, None, need=(), pairs=_selves(rows), diagonal=True, **options)
+        n = len(self.factors)
+        return [found[k : k + n] for k in range(0, len(found), n)]
 
     def expectations(self, program: ExpectationProgram, X: ArrayLike, theta: ArrayLike | None) -> list[Expectations]:
         """Expectation values at every factor."""
@@ -124,14 +106,13 @@ class Strengths:
 
     def plan(
         self,
+        plans: Sequence[Plan],
         program: Program,
         X: Rows,
         Y: Rows | None,
-        plans: Sequence[Plan],
-        *,
-        pairs: ArrayLike | None = None,
-        need: Need = frozenset(),
-        orientation: Orientation = "canonical",
+        pairs: ArrayLike | None,
+        need: Need,
+        orientation: Orientation,
     ) -> Plan:
         """The plan of all factors together, from those of the `calls`."""
         first, own = plans[0], plans[len(self.factors) :]
@@ -162,28 +143,26 @@ class Strengths:
         need: Need = frozenset(),
         orientation: Orientation = "canonical",
         repetition: int = 0,
-    ) -> list[EngineCall]:
-        """The requests at every factor; then, where `need` asks for more of the diagonal, those of the self-values."""
-        runs = [(k, *run) for k, run in enumerate(self._runs(program))]
+    ) -> Iterator[EngineCall]:
+        """The requests at every factor; then, where `need` asks for more of the diagonal, those of the self-values.
+
+        One after another, as `_runs`.
+        """
         requests: list[tuple[Rows, Rows | None, dict[str, Any]]] = [
             (X, Y, {"pairs": pairs, "diagonal": diagonal, **self._asked(need, orientation)})
         ]
-        if "diagonal" in need and not holds_diagonal(Y, pairs, diagonal):
+        if "diagonal" in need and not _holds_diagonal(Y, pairs, diagonal):
             requests += [
                 (rows, None, {"pairs": _selves(rows), "diagonal": True, **self._asked((), orientation)})
                 for rows in ([X] if Y is None else [X, Y])
             ]
-        return [
-            EngineCall(
-                engine,
-                run,
-                self._part(program, x, k, "X"),
-                None if y is None else self._part(program, y, k, "Y"),
-                {"theta": theta, "repetition": self._repetition(repetition, k), **options},
-            )
-            for x, y, options in requests
-            for k, engine, run in runs
-        ]
+        for x, y, options in requests:
+            for k, (engine, run) in enumerate(self._runs(program)):
+                a = self._part(program, x, k, "X")
+                b = None if y is None else self._part(program, y, k, "Y")
+                yield EngineCall(
+                    engine, run, a, b, {"theta": theta, "repetition": self._repetition(repetition, k), **options}
+                )
 
     # Memory -----------------------------------------------------------------------------------------------------
 
@@ -254,7 +233,7 @@ class Strengths:
         return rows.data[k]
 
 
-def holds_diagonal(Y: object, pairs: object, diagonal: Diagonal) -> bool:
+def _holds_diagonal(Y: object, pairs: object, diagonal: Diagonal) -> bool:
     """Whether the requested matrix has the measured self-values of all rows on its diagonal."""
     return Y is None and pairs is None and diagonal is not False
 

@@ -18,7 +18,7 @@ from qkernels.engines._expectations import pauli_labels
 from qkernels.engines._extrapolation import Fit
 from qkernels.engines._folding import of_paulis
 from qkernels.engines._memory import MemoryLimit, resolve_memory_limit
-from qkernels.engines._strengths import Strengths, holds_diagonal
+from qkernels.engines._strengths import Strengths
 from qkernels.engines._zero_noise_options import (
     OWNER,
     Method,
@@ -349,24 +349,20 @@ class ZeroNoiseExtrapolation(Engine):
             The request does not fit into `memory_limit`.
         """
         _check_program(program, OverlapProgram, "overlaps")
-        self._check_request(diagonal, need, orientation, shots, repetition)
-        options: dict[str, Any] = {"theta": theta, "orientation": orientation, "repetition": repetition}
-        request = {"pairs": pairs, "diagonal": diagonal, "need": need} | options
-        call = EngineCall(self, program, X, Y, request)
+        request: dict[str, Any] = {"theta": theta, "pairs": pairs, "diagonal": diagonal, "need": need}
+        request |= {"orientation": orientation, "repetition": repetition}
+        call = EngineCall(self, program, X, Y, {**request, "shots": shots})
         check_together([call])
         self._check_memory(call)
-        found = self._strengths.overlaps(program, X, Y, **request)
+        found, *selves = self._strengths.overlaps(program, X, Y, **request)
         both = orientation == "both" and self.method == "scale"
         answer = self._signed(self._continuation.overlaps(program, found, need, repetition, both=both))
         if "diagonal" not in need:
             return answer
-        if holds_diagonal(Y, pairs, diagonal):
+        if not selves:  # they are on the diagonal
             own = np.ascontiguousarray(np.diagonal(answer.values))
             return replace(answer, diagonals=(own, own))
-        sides = []
-        for rows in [X] if Y is None else [X, Y]:
-            again = self._strengths.own_overlaps(program, rows, **options)
-            sides.append(self._continuation.overlaps(program, again, (), repetition, both=both).values)
+        sides = [self._continuation.overlaps(program, side, (), repetition, both=both).values for side in selves]
         return replace(answer, diagonals=(sides[0], sides[-1]))
 
     def expectations(
@@ -431,9 +427,8 @@ class ZeroNoiseExtrapolation(Engine):
             As in `overlaps`.
         """
         _check_program(program, Program, "plan")
-        self._check_request(diagonal, need, orientation, shots, repetition)
         options: dict[str, Any] = {"theta": theta, "pairs": pairs, "diagonal": diagonal, "need": need}
-        options |= {"orientation": orientation, "repetition": repetition}
+        options |= {"orientation": orientation, "shots": shots, "repetition": repetition}
         (plan,) = plan_each([EngineCall(self, program, X, Y, options)])
         return plan
 
@@ -449,12 +444,10 @@ class ZeroNoiseExtrapolation(Engine):
         -------
         list of EngineCall
         """
-        options: dict[str, Any] = {"diagonal": "auto", "need": frozenset(), "orientation": "canonical"}
-        options |= {"shots": None, "repetition": 0, **call.options}
-        asked = (options[name] for name in ("diagonal", "need", "orientation", "shots", "repetition"))
-        self._check_request(*asked)
+        options = call.request
+        self._check_request(*(options[name] for name in ("diagonal", "need", "orientation", "shots", "repetition")))
         del options["shots"]
-        return self._strengths.calls(_asked_inside(call.program), call.X, call.Y, **options)
+        return list(self._strengths.calls(_asked_inside(call.program), call.X, call.Y, **options))
 
     def plan_of(self, call: EngineCall, plans: Sequence[Plan]) -> Plan:
         """The plan of a request, from those of all factors.
@@ -470,8 +463,8 @@ class ZeroNoiseExtrapolation(Engine):
         -------
         Plan
         """
-        options = {name: call.options[name] for name in ("pairs", "need", "orientation") if name in call.options}
-        plan = self._strengths.plan(_asked_inside(call.program), call.X, call.Y, plans, **options)
+        asked = (call.request[name] for name in ("pairs", "need", "orientation"))
+        plan = self._strengths.plan(plans, _asked_inside(call.program), call.X, call.Y, *asked)
         return replace(plan, engine=repr(self))
 
     # Checks -----------------------------------------------------------------------------------------------------
@@ -489,8 +482,8 @@ class ZeroNoiseExtrapolation(Engine):
             (plan,) = plan_each([call])
             obstacle = plan.obstacle
         else:  # the wrapped engine knows what its states take
-            options = (call.options[name] for name in ("pairs", "need", "orientation"))
-            held = self._strengths.held_bytes(call.program, call.X, call.Y, *options)
+            asked = (call.request[name] for name in ("pairs", "need", "orientation"))
+            held = self._strengths.held_bytes(call.program, call.X, call.Y, *asked)
             limit = resolve_memory_limit(self.memory_limit, OWNER)
             obstacle = self._strengths.too_large(held, limit, 0) if held > limit else ""
         if obstacle:

@@ -7,18 +7,15 @@ from typing import Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, validation_curve
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
-from qkernels.plotting._axes import axes_of
-from qkernels.plotting._curves import draw_curve, name_of, parameters_named, sorted_curve
+from qkernels.plotting._curves import CurveDisplay, name_of, parameters_named, sorted_curve
 
 
-class BandwidthDisplay:
+class BandwidthDisplay(CurveDisplay):
     """Score of one model against the bandwidth of its kernel.
 
     Make one with `from_estimator` (cross-validates) or `from_search` (reads a fitted grid search), then call
@@ -196,17 +193,8 @@ class BandwidthDisplay:
         InvalidParameterError
             If `ax` is not a matplotlib Axes.
         """
-        self.ax_: Axes
-        self.figure_: Figure
-        self.line_: Line2D
-        self.ax_, self.figure_ = axes_of(ax, type(self).__name__)
-        style: dict[str, object] = {"marker": "o", "label": name or self.name}
-        self.line_ = draw_curve(self.ax_, self.bandwidths, self.mean, self.std, {**style, **line_kw})
+        self._draw(self.bandwidths, "bandwidth", ax, name, line_kw)
         self.ax_.set_xscale("log")
-        self.ax_.set_xlabel("bandwidth")
-        self.ax_.set_ylabel("score")
-        if name or self.name:
-            self.ax_.legend()
         return self
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from qkernels._errors import InvalidDataError
+from qkernels.plotting._axes import axes_of
 
 Values = NDArray[np.float64]
 
@@ -28,12 +30,31 @@ def sorted_curve(
     return places[order], scores[order], None if spread is None else spread[order]
 
 
-def draw_curve(ax: Axes, values: Values, mean: Values, std: Values | None, style: dict[str, object]) -> Line2D:
-    """The curve, with a band of one standard deviation."""
-    (line,) = ax.plot(values, mean, **style)  # type: ignore[arg-type]
-    if std is not None:
-        ax.fill_between(values, mean - std, mean + std, color=line.get_color(), alpha=0.12, linewidth=0.0)
-    return line
+class CurveDisplay:
+    """Base of displays of a score against one number."""
+
+    mean: Values
+    std: Values | None
+    name: str | None
+    ax_: Axes
+    figure_: Figure
+    line_: Line2D
+
+    def _draw(
+        self, values: Values, what: str, ax: Axes | None, name: str | None, line_kw: Mapping[str, object]
+    ) -> None:
+        """The curve, with a band of one standard deviation."""
+        self.ax_, self.figure_ = axes_of(ax, type(self).__name__)
+        label = name or self.name
+        style: dict[str, object] = {"marker": "o", "label": label, **line_kw}
+        (self.line_,) = self.ax_.plot(values, self.mean, **style)  # type: ignore[arg-type]
+        if self.std is not None:
+            low, high, color = self.mean - self.std, self.mean + self.std, self.line_.get_color()
+            self.ax_.fill_between(values, low, high, color=color, alpha=0.12, linewidth=0.0)
+        self.ax_.set_xlabel(what)
+        self.ax_.set_ylabel("score")
+        if label:
+            self.ax_.legend()
 
 
 def parameters_named(

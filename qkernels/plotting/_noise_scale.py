@@ -6,19 +6,16 @@ from typing import Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, validation_curve
 
 from qkernels._errors import InvalidDataError, InvalidParameterError
 from qkernels.engines import Engine
-from qkernels.plotting._axes import axes_of
-from qkernels.plotting._curves import draw_curve, name_of, parameters_named, sorted_curve
+from qkernels.plotting._curves import CurveDisplay, name_of, parameters_named, sorted_curve
 
 
-class NoiseScaleDisplay:
+class NoiseScaleDisplay(CurveDisplay):
     """Score of one model against the scale of the noise that its kernel is evaluated under.
 
     Make one from numbers, or with `from_estimator` (cross-validates), then call `plot`.
@@ -159,16 +156,7 @@ class NoiseScaleDisplay:
         InvalidParameterError
             If `ax` is not a matplotlib Axes.
         """
-        self.ax_: Axes
-        self.figure_: Figure
-        self.line_: Line2D
-        self.ax_, self.figure_ = axes_of(ax, type(self).__name__)
-        style: dict[str, object] = {"marker": "o", "label": name or self.name}
-        self.line_ = draw_curve(self.ax_, self.scales, self.mean, self.std, {**style, **line_kw})
-        self.ax_.set_xlabel("scale of the noise")
-        self.ax_.set_ylabel("score")
-        if name or self.name:
-            self.ax_.legend()
+        self._draw(self.scales, "scale of the noise", ax, name, line_kw)
         return self
 
 

@@ -45,17 +45,16 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Rows of parameter values to measure, and what they cost.
+    """Entries to measure, and what they cost.
 
     Attributes
     ----------
-    entries, rows, executions, jobs : int
+    entries, executions, jobs : int
     seconds : float
         QPU seconds.
     """
 
     entries: int = 0
-    rows: int = 0
     executions: int = 0
     jobs: int = 0
     seconds: float = 0.0
@@ -63,7 +62,6 @@ class Workload:
     def __add__(self, other: Workload) -> Workload:
         return Workload(
             self.entries + other.entries,
-            self.rows + other.rows,
             self.executions + other.executions,
             self.jobs + other.jobs,
             self.seconds + other.seconds,
@@ -81,7 +79,7 @@ class Workload:
         jobs = ceil(rows / rows_per_job(measured, runs(shots), block_executions, rates))
         executions = rows * runs(shots)
         seconds = rates.seconds(executions, measured.duration) + (jobs - 1) * rates.seconds(0, 0.0)
-        return cls(entries, rows, executions, jobs, seconds)
+        return cls(entries, executions, jobs, seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from qkernels.engines import EngineCall
 from qkernels.programs import Plan
-from qkernels_hardware.ledger import Ledger, Spending
+from qkernels_hardware.ledger import Spending
 from qkernels_hardware.runtime._held import is_measured
 from qkernels_hardware.runtime._lane import Wanted
 from qkernels_hardware.runtime._measure import MeasuringEngine
@@ -45,20 +44,18 @@ class TogetherEngine(MeasuringEngine):
         seconds, jobs = _left(calls) if limited else (0.0, 0)
         if not jobs:
             return ""
-        spent = Spending(0.0, 0.0, 0)
         if self.ledger_path.exists():
             for engine in {engine.name: engine for engine in engines}.values():
                 with engine._desk() as desk:  # bills that have come since then
                     desk.runner().settle()
-            with Ledger.open(self.ledger_path, read_only=True) as ledger:
-                spent = ledger.spent()
+        with self._reading() as ledger:
+            spent = Spending(0.0, 0.0, 0) if ledger is None else ledger.spent()
         reasons = (over_budget(engine.budget, spent, seconds, jobs, engine.name) for engine in limited)
         return next(filter(None, reasons), "")
 
     def _wanted_of(self, call: EngineCall) -> list[Wanted]:
         """Every entry of a request."""
-        options: dict[str, Any] = {"theta": None, "pairs": None, "diagonal": "auto", "need": frozenset()}
-        options |= {"orientation": "canonical", "shots": None, "repetition": 0, **call.options}
+        options = call.request
         sides = self._sides(call.program, call.X, call.Y, options.pop("theta"))
         request, index = self._request(call.program, *sides, **options)
         return self._all_wanted(request, index)
